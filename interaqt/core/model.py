@@ -1,0 +1,161 @@
+"""The resolved model: what the declarations of one controller mean, with every name found.
+
+Declarations are what a user wrote; a ``Model`` is made of them once, when a controller is made
+(``core.resolve``), and is what tracing, storage and the runtime read. It is never changed after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from interaqt.core.errors import Location
+from interaqt.core.types import Kind, ValueType
+
+if TYPE_CHECKING:
+    from interaqt.core.computations import Computation, Deletion, Transform, Transition
+    from interaqt.core.interaction import InteractionModel
+
+__all__ = [
+    "Attribute",
+    "Collection",
+    "ComputedProperty",
+    "Mirror",
+    "Model",
+    "Property",
+    "RecordModel",
+    "Reference",
+]
+
+
+@attrs.define(eq=False, kw_only=True)
+class Attribute:
+    """Something that a record has, under a name."""
+
+    record: RecordModel = attrs.field(repr=lambda record: record.name)
+    name: str
+    location: Location = attrs.field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.record.name}.{self.name}"
+
+
+@attrs.define(eq=False, kw_only=True)
+class Property(Attribute):
+    """A stored value. ``computation`` keeps it, if any; ``hidden`` ones are a computation's own."""
+
+    type: ValueType
+    column: str
+    key: bool = False
+    unique: bool = False
+    index: bool = False
+    hidden: bool = False
+    computation: Computation | None = attrs.field(default=None, repr=False)
+    changes: tuple[Transition[Any], ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Reference(Attribute):
+    """An x:1 step to a record of ``target``, stored as its key in a column of this record."""
+
+    type: ValueType
+    column: str
+    target: RecordModel = attrs.field(repr=lambda record: record.name)
+    unique: bool = False
+    on_delete: str = "restrict"
+    """What deleting the target does: ``restrict``, ``cascade`` or ``set_null``."""
+    changes: tuple[Transition[Any], ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Mirror(Attribute):
+    """The other side of a 1:1: the record whose ``via`` names this one, or None. No column."""
+
+    type: ValueType
+    target: RecordModel = attrs.field(repr=lambda record: record.name)
+    via: Reference = attrs.field(repr=str)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Collection(Attribute):
+    """The records of ``link`` whose ``via`` names this record; past them to ``far``, if given."""
+
+    link: RecordModel = attrs.field(repr=lambda record: record.name)
+    via: Reference = attrs.field(repr=str)
+    far: Reference | None = attrs.field(default=None, repr=str)
+
+    @property
+    def target(self) -> RecordModel:
+        """The model of the elements."""
+        return self.far.target if self.far is not None else self.link
+
+
+@attrs.define(eq=False, kw_only=True)
+class ComputedProperty(Attribute):
+    """A value that follows from others of the same record; inlined where it is used, never stored."""
+
+    type: ValueType
+    function: Callable[[Any], Any]
+
+
+@attrs.define(eq=False, kw_only=True)
+class RecordModel:
+    """An entity or a relation."""
+
+    name: str
+    cls: type
+    table: str
+    kind: str
+    """``entity`` or ``relation``."""
+    location: Location = attrs.field(repr=False)
+    attributes: dict[str, Attribute] = attrs.field(factory=dict, repr=False)
+    ends: tuple[Reference, ...] = attrs.field(default=(), repr=False)
+    """The two ends of a relation."""
+    unique: tuple[tuple[str, ...], ...] = ()
+    """Names of attributes that are unique together."""
+    transforms: list[Transform] = attrs.field(factory=list, repr=False)
+    """Those that make this record."""
+    deletions: list[Deletion] = attrs.field(factory=list, repr=False)
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType(Kind.RECORD, record=self)
+
+    @property
+    def key(self) -> Property:
+        return next(each for each in self.properties() if each.key)
+
+    def stored(self) -> Iterator[Property | Reference]:
+        """What has a column, in the order of declaration."""
+        return (each for each in self.attributes.values() if isinstance(each, Property | Reference))
+
+    def properties(self) -> Iterator[Property]:
+        return (each for each in self.attributes.values() if isinstance(each, Property))
+
+    def references(self) -> Iterator[Reference]:
+        return (each for each in self.attributes.values() if isinstance(each, Reference))
+
+    def collections(self) -> Iterator[Collection]:
+        return (each for each in self.attributes.values() if isinstance(each, Collection))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@attrs.frozen(eq=False)
+class Model:
+    """All that one controller knows of: its records and interactions, by class and by name."""
+
+    records: Mapping[type, RecordModel]
+    interactions: Mapping[type, InteractionModel]
+    user: RecordModel | None
+    """The record that ``dispatch(..., user=)`` takes, if the model has one."""
+
+    def record(self, cls: type) -> RecordModel | None:
+        return self.records.get(cls)
+
+    def referring_to(self, target: RecordModel) -> Iterable[Reference]:
+        """Every reference, of any record, to ``target``."""
+        return [each for record in self.records.values() for each in record.references() if each.target is target]

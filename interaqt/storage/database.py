@@ -1,0 +1,114 @@
+"""What storage and the runtime need of a database; each driver is one implementation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+import peewee
+
+if TYPE_CHECKING:
+    from interaqt.storage.dialect import Dialect
+
+__all__ = ["Capability", "Database", "Executor", "Result", "Row", "Transaction", "Violation"]
+
+Row = tuple[Any, ...]
+
+
+class Result(Protocol):
+    """The outcome of one statement. On a pipelined driver, reading it waits for it."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Executor(Protocol):
+    """Runs statements whose text is ready, with values bound by position."""
+
+    @property
+    def execute(self) -> Callable[[str, Sequence[Any]], Result]: ...
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """One statement for many rows of values; answers how many rows it touched."""
+
+    def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
+        """The rows, ``size`` at a time, in bounded memory."""
+
+
+class Transaction(Executor, Protocol):
+    """One transaction on one connection. Ends with exactly one ``commit`` or ``rollback``."""
+
+    def commit(self) -> None:
+        """Make all of it lasting. Every result can be read after it, from memory."""
+
+    def rollback(self) -> None:
+        """Undo all of it and release the connection, whatever state it is in. Raises nothing."""
+
+
+@attrs.frozen
+class Capability:
+    """What a driver promises of its transactions; a contract test holds it to that."""
+
+    transactions: bool
+    isolation: tuple[str, ...]
+    """Levels that can be asked for, weakest first: ``READ COMMITTED``, ``SERIALIZABLE``."""
+    concurrent_writers: bool
+    """False where writers queue up for the whole database."""
+    row_locks: bool
+    """``SELECT ... FOR UPDATE``."""
+    savepoints: bool
+    pipeline: bool
+    """Statements are sent without waiting for the ones before."""
+    returning: bool
+
+
+@attrs.frozen
+class Violation:
+    """A refused row in the database's terms, as far as its error tells."""
+
+    kind: str
+    """``unique``, ``not_null``, ``foreign_key`` or ``check``."""
+    constraint: str = ""
+    table: str = ""
+    columns: tuple[str, ...] = ()
+
+
+class Database(ABC):
+    """Connections, transactions and errors of one database."""
+
+    dialect: Dialect
+    capability: Capability
+    peewee: peewee.Database
+    """Builds SQL and schema; it never runs a dispatch's statements."""
+
+    @abstractmethod
+    def begin(self, isolation: str | None = None) -> Transaction:
+        """Start a transaction, on a connection of its own until it ends."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Executor]:
+        """Statements outside any transaction, each seeing what is committed."""
+
+    @abstractmethod
+    def run_ddl(self, statements: Sequence[str]) -> None:
+        """Run schema statements, all or nothing where the database can."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, set[str]]:
+        """The existing tables of the current schema, with the names of their columns."""
+
+    @abstractmethod
+    def is_retryable(self, error: BaseException) -> bool:
+        """Whether running the transaction again may heal the error."""
+
+    @abstractmethod
+    def violation(self, error: BaseException) -> Violation | None:
+        """The constraint that the error is about, if it is about one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection. Closing twice is fine."""
