@@ -15,7 +15,7 @@ from interaqt.core.errors import Location
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
-    from interaqt.core.computations import Computation, Deletion, Transform, Transition
+    from interaqt.core.computations import AggregateRule, Change, Computation, Creation, Derivation, Ending, Transition
     from interaqt.core.interaction import InteractionModel
 
 __all__ = [
@@ -64,6 +64,7 @@ class Reference(Attribute):
     column: str
     target: RecordModel = attrs.field(repr=lambda record: record.name)
     unique: bool = False
+    hidden: bool = False
     on_delete: str = "restrict"
     """What deleting the target does: ``restrict``, ``cascade`` or ``set_null``."""
     changes: tuple[Transition[Any], ...] = attrs.field(default=(), repr=False)
@@ -115,9 +116,16 @@ class RecordModel:
     """The two ends of a relation."""
     unique: tuple[tuple[str, ...], ...] = ()
     """Names of attributes that are unique together."""
-    transforms: list[Transform] = attrs.field(factory=list, repr=False)
-    """Those that make this record."""
-    deletions: list[Deletion] = attrs.field(factory=list, repr=False)
+    rules: list[AggregateRule] = attrs.field(factory=list, repr=False)
+    """What keeps its derived values."""
+    changes: list[Change] = attrs.field(factory=list, repr=False)
+    """What interactions do to its properties."""
+    creations: list[Creation] = attrs.field(factory=list, repr=False)
+    """What interactions make of it."""
+    derivations: list[Derivation] = attrs.field(factory=list, repr=False)
+    """What other records make of it."""
+    endings: list[Ending] = attrs.field(factory=list, repr=False)
+    """What interactions end of it."""
 
     @property
     def type(self) -> ValueType:

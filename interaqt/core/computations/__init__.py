@@ -1,0 +1,36 @@
+"""What a declaration can compute, one file each."""
+
+from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Computation, Sum, Target
+from interaqt.core.computations.average import Average
+from interaqt.core.computations.count import Count
+from interaqt.core.computations.deletion import Deletion, Ending, deleted_by
+from interaqt.core.computations.quantifiers import Any, Every
+from interaqt.core.computations.state_machine import Change, StateMachine, StateMachineSpec, Transition, on
+from interaqt.core.computations.summation import Summation, WeightedSummation
+from interaqt.core.computations.transform import Creation, Derivation, Transform, Variant
+
+__all__ = [
+    "AggregateRule",
+    "Aggregation",
+    "Any",
+    "Average",
+    "Change",
+    "Computation",
+    "Count",
+    "Creation",
+    "Deletion",
+    "Derivation",
+    "Ending",
+    "Every",
+    "StateMachine",
+    "StateMachineSpec",
+    "Sum",
+    "Summation",
+    "Target",
+    "Transform",
+    "Transition",
+    "Variant",
+    "WeightedSummation",
+    "deleted_by",
+    "on",
+]

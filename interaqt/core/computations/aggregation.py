@@ -1,0 +1,187 @@
+"""Aggregations: derived values that are sums of what each related record contributes.
+
+``Count``, ``Summation``, ``Average``, ``Any`` and the rest differ only in what one record
+contributes and in how the value follows from the sums. So each is kept right by one rule:
+
+- delta: a sum moves by ``contribution(new) - contribution(old)``;
+- recompute: a sum is ``SUM(contribution)`` over the collection.
+
+(Incremental maintenance of self-maintainable aggregates, after Gupta, Mumick and Subrahmanian,
+"Maintaining Views Incrementally", 1993.)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import attrs
+
+from interaqt.core.errors import InvalidComputation, Location
+from interaqt.core.expressions import Attr, Const, Expr, Op, Root, case
+from interaqt.core.fields import ManySpec, Spec
+from interaqt.core.model import Collection, Property
+from interaqt.core.tracing import stand_in, trace_value
+from interaqt.core.types import Kind, ValueType
+
+__all__ = [
+    "AggregateRule",
+    "Aggregation",
+    "Computation",
+    "HOST",
+    "LINK",
+    "Sum",
+    "Target",
+    "collection_of",
+    "counted",
+    "non_null",
+]
+
+#: Names of the roots in a rule's expressions: the record that has the value, and the one that contributes.
+HOST, LINK = "host", "link"
+
+BOOL = ValueType(Kind.BOOL)
+INT = ValueType(Kind.INT)
+
+
+class Computation(Spec):
+    """What stands behind an attribute that the framework keeps."""
+
+
+@attrs.frozen(eq=False)
+class Sum:
+    """One running sum: where it is kept and what one record (``Root(LINK)``) adds to it."""
+
+    property: Property
+    contribution: Expr
+
+
+@attrs.frozen(eq=False)
+class AggregateRule:
+    """Keeps ``property`` of the host from the records of ``collection``.
+
+    ``value`` reads the sums from ``Root(HOST)``; it is None where the only sum is the value.
+    """
+
+    property: Property
+    collection: Collection
+    sums: tuple[Sum, ...]
+    value: Expr | None
+
+    def __str__(self) -> str:
+        return str(self.property)
+
+
+@attrs.define(eq=False)
+class Target:
+    """The attribute that a computation is resolved for: places its sums and traces its callbacks."""
+
+    property: Property
+    collection: Collection
+    text: str
+
+    @property
+    def type(self) -> ValueType:
+        return self.property.type
+
+    def trace(self, function: Callable[[Any], Any], expected: ValueType) -> Expr:
+        """The callback, over an element of the collection, as an expression over ``Root(LINK)``."""
+        element: Expr = Root(LINK, self.collection.link)
+        if self.collection.far is not None:
+            element = Attr(element, self.collection.far.name, self.collection.far.type)
+        return trace_value(
+            function,
+            [stand_in(element)],
+            expected,
+            subject=f"{self.property}: {self.text}",
+            location=self.property.location,
+        )
+
+    def error(self, message: str, code: str, hint: str = "") -> InvalidComputation:
+        return InvalidComputation(
+            message,
+            code=code,
+            subject=f"{self.property}: {self.text}",
+            location=self.property.location,
+            hint=hint,
+        )
+
+    def require(self, *kinds: Kind, nullable: bool = False) -> None:
+        """Refuse an annotation that the computation's value does not fit."""
+        if self.type.kind not in kinds or self.type.members or (self.type.nullable and not nullable):
+            wanted = " or ".join(f"{kind.value} | None" if nullable else kind.value for kind in kinds)
+            name = self.text.split("(")[0]
+            raise self.error(
+                f"{name} gives {wanted}, but the attribute is declared {self.type}",
+                f"{name.lower()}.type",
+                hint=f"write {self.property.name}: {wanted} = iq.{self.text}",
+            )
+
+    def own(self, contribution: Expr) -> Sum:
+        """A sum that is the value itself."""
+        return Sum(self.property, contribution)
+
+    def hidden(self, suffix: str, contribution: Expr) -> tuple[Sum, Expr]:
+        """A sum kept beside the value, and the expression that reads it from the host."""
+        record = self.property.record
+        name = f"{self.property.name}__{suffix}"
+        kept = Property(
+            record=record,
+            name=name,
+            location=self.property.location,
+            type=contribution.type.optional(False),
+            column=name,
+            hidden=True,
+        )
+        record.attributes[name] = kept
+        return Sum(kept, contribution), Attr(Root(HOST, record), name, kept.type)
+
+    def rule(self, sums: Sequence[Sum], value: Expr | None = None) -> AggregateRule:
+        return AggregateRule(self.property, self.collection, tuple(sums), value)
+
+
+class Aggregation(Computation):
+    """The declaration of an aggregation over a collection."""
+
+    name_of: ClassVar[str]
+
+    def __init__(self, over: Any, location: Location, where: Callable[[Any], bool] | None = None) -> None:
+        self.over = collection_of(over, self.name_of, location)
+        self.location = location
+        self.where = where
+
+    @abstractmethod
+    def resolve(self, target: Target) -> AggregateRule:
+        """What each record contributes and how the value follows; refuses a type that does not fit."""
+
+    def matches(self, target: Target) -> Expr | None:
+        return None if self.where is None else target.trace(self.where, BOOL)
+
+    def __str__(self) -> str:
+        return f"{self.name_of}({self.over.name or 'over'}{', where=...' if self.where is not None else ''})"
+
+
+def collection_of(over: Any, name: str, location: Location) -> ManySpec:
+    if not isinstance(over, ManySpec):
+        raise InvalidComputation(
+            f"{name} runs over a collection, not over {over!r}",
+            code=f"{name.lower()}.over",
+            location=location,
+            hint="declare it in the same class, above: likes: Many[Like] = iq.many(inverse=...), "
+            f"and write iq.{name}(likes)",
+        )
+    return over
+
+
+def non_null(value: Expr, zero: Const) -> Expr:
+    """The value, or ``zero`` where it is None: what is not there adds nothing."""
+    if not value.type.nullable:
+        return value
+    return Op("case", (Op("is_null", (value,), BOOL), zero, value), value.type.optional(False))
+
+
+def counted(condition: Expr | None) -> Expr:
+    """1 for a record that satisfies the condition, 0 for one that does not."""
+    one, zero = Const(1, INT), Const(0, INT)
+    return one if condition is None else case(condition, one, zero)

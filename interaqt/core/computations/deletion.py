@@ -1,0 +1,67 @@
+"""deleted_by: the interaction that ends a record's life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+from interaqt.core.computations.aggregation import BOOL, HOST, Computation
+from interaqt.core.computations.state_machine import interaction_of
+from interaqt.core.errors import Location
+from interaqt.core.event import Event
+from interaqt.core.event_stand_in import EventStandIn
+from interaqt.core.expressions import Expr, Root
+from interaqt.core.interaction import InteractionModel
+from interaqt.core.model import Model, RecordModel
+from interaqt.core.tracing import stand_in, trace_value
+
+__all__ = ["Deletion", "Ending", "deleted_by", "resolve_ending"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Deletion(Computation):
+    """Deletes the records of its class for which ``function(record, event)`` holds."""
+
+    def __init__(self, source: type, function: Callable[[Any, Any], bool], location: Location) -> None:
+        self.source, self.function, self.location = source, function, location
+
+    def __str__(self) -> str:
+        return f"deleted_by({self.source.__name__})"
+
+
+def deleted_by(source: type[P]) -> Callable[[Callable[[R, Event[P]], bool]], Deletion]:
+    """Decorates a method over the record and the event of ``source``: where it holds, the record is deleted.
+
+    The method is traced, so it finds its records by one statement with the event's values bound.
+    """
+    location = Location.of_caller()
+
+    def decorate(function: Callable[[R, Event[P]], bool]) -> Deletion:
+        return Deletion(source, function, location)
+
+    return decorate
+
+
+@attrs.frozen(eq=False)
+class Ending:
+    """A resolved ``deleted_by``: ``condition`` is about ``Root(HOST)`` and the event's parameters."""
+
+    record: RecordModel
+    interaction: InteractionModel
+    condition: Expr
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.record}.{self.name}"
+
+
+def resolve_ending(model: Model, record: RecordModel, deletion: Deletion) -> Ending:
+    subject = f"{record}.{deletion.name}: {deletion}"
+    interaction = interaction_of(model, deletion.source, subject, deletion.location)
+    arguments = [stand_in(Root(HOST, record)), EventStandIn(interaction, model.user)]
+    condition = trace_value(deletion.function, arguments, BOOL, subject=subject, location=deletion.location)
+    return Ending(record, interaction, condition, deletion.name)

@@ -1,0 +1,138 @@
+"""StateMachine and field(changes=): properties that interactions change, by table or by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, TypeVar, cast
+
+import attrs
+
+from interaqt.core.computations.aggregation import Computation
+from interaqt.core.errors import InvalidComputation, Location, did_you_mean
+from interaqt.core.event import Event
+from interaqt.core.interaction import InteractionModel, PayloadItem
+from interaqt.core.model import Model, Property, Reference
+from interaqt.core.values import check_of
+
+__all__ = ["Change", "StateMachine", "StateMachineSpec", "Transition", "on", "resolve_change"]
+
+S = TypeVar("S")
+P = TypeVar("P")
+
+
+@attrs.frozen(eq=False)
+class Transition(Generic[S]):
+    """One interaction's effect on a property; made by :func:`on`."""
+
+    source: type
+    moves: Mapping[S, S] | None
+    record: Callable[[Any], object] | None
+    set: Callable[[Any], S] | None
+    location: Location
+
+
+def on(
+    source: type[P],
+    moves: Mapping[S, S] | None = None,
+    *,
+    record: Callable[[Event[P]], object] | None = None,
+    set: Callable[[Event[P]], S] | None = None,
+) -> Transition[S]:
+    """What interaction ``source`` does to the property that this is declared on.
+
+    ``moves`` maps a present value to the next one; where the present one is not in it, nothing
+    changes. ``set`` computes the next value from the event instead. ``record`` answers the
+    record to change, several, or None; left out, it is the payload's only item of that entity.
+    """
+    location = Location.of_caller()
+    if (moves is None) == (set is None):
+        raise InvalidComputation(
+            "on() takes either moves, a mapping from present to next value, or set=, a callback over the event",
+            code="on.moves_or_set",
+            location=location,
+        )
+    return Transition(source, moves, record, set, location)
+
+
+def StateMachine(initial: S, *transitions: Transition[S], init: Literal[False] = False) -> S:
+    """A property that starts as ``initial`` and is moved by interactions, each given by :func:`on`."""
+    location = Location.of_caller()
+    for each in transitions:
+        if not isinstance(each, Transition):
+            raise InvalidComputation(
+                f"StateMachine takes its initial state and then iq.on(...), not {each!r}",
+                code="statemachine.transition",
+                location=location,
+            )
+    return cast(S, StateMachineSpec(initial, transitions, location))
+
+
+class StateMachineSpec(Computation):
+    def __init__(self, initial: Any, transitions: tuple[Transition[Any], ...], location: Location) -> None:
+        self.initial, self.transitions, self.location = initial, transitions, location
+
+    def __str__(self) -> str:
+        return f"StateMachine({self.initial!r})"
+
+
+@attrs.frozen(eq=False)
+class Change:
+    """A resolved transition: what one interaction does to one attribute.
+
+    The records to change are what ``record`` answers for the event, or the payload's ``item``.
+    """
+
+    attribute: Property | Reference
+    interaction: InteractionModel
+    moves: Mapping[Any, Any] | None
+    set: Callable[[Any], Any] | None
+    record: Callable[[Any], object] | None
+    item: PayloadItem | None
+
+    def __str__(self) -> str:
+        return f"{self.attribute} on {self.interaction}"
+
+
+def resolve_change(model: Model, attribute: Property | Reference, transition: Transition[Any]) -> Change:
+    """Find the interaction and the payload item, and check the table of moves."""
+    subject = f"{attribute}: on({getattr(transition.source, '__name__', transition.source)})"
+    interaction = interaction_of(model, transition.source, subject, transition.location)
+    check = check_of(attribute.type)
+    for state in [*(transition.moves or {}).keys(), *(transition.moves or {}).values()]:
+        wrong = check(state)
+        if wrong is not None:
+            raise InvalidComputation(
+                f"the state {state!r} {wrong}",
+                code="statemachine.unknown_state",
+                subject=subject,
+                location=transition.location,
+            )
+    item = None
+    if transition.record is None:
+        fitting = [each for each in interaction.items.values() if each.record is attribute.record]
+        if len(fitting) != 1:
+            raise InvalidComputation(
+                f"which {attribute.record} to change is not clear: {interaction} has "
+                f"{len(fitting) or 'no'} payload item{'s' * (len(fitting) != 1)} of that type",
+                code="on.record",
+                subject=subject,
+                location=transition.location,
+                hint="say it: record=lambda e: e.payload.something",
+            )
+        item = fitting[0]
+    return Change(attribute, interaction, transition.moves, transition.set, transition.record, item)
+
+
+def interaction_of(model: Model, source: Any, subject: str, location: Location) -> InteractionModel:
+    """The model of an interaction class that a rule names."""
+    found = model.interactions.get(source) if isinstance(source, type) else None
+    if found is None:
+        name = getattr(source, "__name__", repr(source))
+        known = [each.name for each in model.interactions.values()]
+        raise InvalidComputation(
+            f"{name} is not an interaction of this controller. {did_you_mean(name, known)}",
+            code="rule.unknown_interaction",
+            subject=subject,
+            location=location,
+        )
+    return found

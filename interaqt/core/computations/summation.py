@@ -1,0 +1,93 @@
+"""Summation and WeightedSummation: the sum of a value over related records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal, TypeVar, cast
+
+from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Target, non_null
+from interaqt.core.errors import Location
+from interaqt.core.expressions import Const, Expr, Op, case
+from interaqt.core.many import Many
+from interaqt.core.types import Kind
+
+__all__ = ["NUMBERS", "Summation", "SummationSpec", "WeightedSummation", "WeightedSummationSpec", "zero_of"]
+
+T = TypeVar("T")
+N = TypeVar("N", int, float, Decimal)
+
+NUMBERS = (Kind.INT, Kind.FLOAT, Kind.DECIMAL)
+
+_ZERO = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
+
+
+def zero_of(target: Target) -> Const:
+    return Const(_ZERO[target.type.kind], target.type.optional(False))
+
+
+def Summation(
+    over: Many[T],
+    of: Callable[[T], N | None],
+    where: Callable[[T], bool] | None = None,
+    *,
+    init: Literal[False] = False,
+) -> N:
+    """The sum of ``of`` over the records in ``over`` (for which ``where`` holds); 0 on nothing.
+
+    A record whose ``of`` is None adds nothing. Of the attribute's type: int, float or Decimal.
+    """
+    return cast(N, SummationSpec(over, of, where, Location.of_caller()))
+
+
+class SummationSpec(Aggregation):
+    name_of = "Summation"
+
+    def __init__(self, over: Any, of: Callable[[Any], Any], where: Any, location: Location) -> None:
+        super().__init__(over, location, where)
+        self.of = of
+
+    def resolve(self, target: Target) -> AggregateRule:
+        target.require(*NUMBERS)
+        value = non_null(target.trace(self.of, target.type.optional()), zero_of(target))
+        condition = self.matches(target)
+        return target.rule([target.own(value if condition is None else case(condition, value, zero_of(target)))])
+
+
+def WeightedSummation(
+    over: Many[T],
+    weight: Callable[[T], N | None],
+    of: Callable[[T], N | None],
+    where: Callable[[T], bool] | None = None,
+    *,
+    start: N | None = None,
+    init: Literal[False] = False,
+) -> N:
+    """The sum of ``weight * of`` over the records in ``over``; 0 on nothing.
+
+    ``start`` is a number that the sum is added to. A record whose weight or value is None adds
+    nothing.
+    """
+    return cast(N, WeightedSummationSpec(over, weight, of, where, start, Location.of_caller()))
+
+
+class WeightedSummationSpec(Aggregation):
+    name_of = "WeightedSummation"
+
+    def __init__(
+        self, over: Any, weight: Callable[[Any], Any], of: Callable[[Any], Any], where: Any, start: Any, location: Location
+    ) -> None:
+        super().__init__(over, location, where)
+        self.weight, self.of, self.start = weight, of, start
+
+    def resolve(self, target: Target) -> AggregateRule:
+        target.require(*NUMBERS)
+        zero = zero_of(target)
+        factors = [non_null(target.trace(each, target.type.optional()), zero) for each in (self.weight, self.of)]
+        product: Expr = Op("mul", tuple(factors), zero.type)
+        condition = self.matches(target)
+        contribution = product if condition is None else case(condition, product, zero)
+        if self.start is None:
+            return target.rule([target.own(contribution)])
+        total, read = target.hidden("sum", contribution)
+        return target.rule([total], Op("add", (Const(self.start, zero.type), read), zero.type))

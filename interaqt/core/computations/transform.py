@@ -1,0 +1,168 @@
+"""Transform: records that come of an interaction or of another record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+import attrs
+
+from interaqt.core.computations.aggregation import INT, Computation
+from interaqt.core.errors import InvalidComputation, Location, did_you_mean
+from interaqt.core.event import Event
+from interaqt.core.expressions import Expr, Root, all_of, negate
+from interaqt.core.interaction import InteractionModel
+from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.core.tracing import Branch, Construction, Leaf, Tree, lift, stand_in, trace
+
+__all__ = ["Creation", "Derivation", "SOURCE", "Transform", "Variant", "resolve_transform"]
+
+#: The name of the source record's root in a derivation's expressions.
+SOURCE = "source"
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Transform(Computation, Generic[P, R]):
+    """Makes records of the class in whose body it stands.
+
+    From an interaction, ``make`` is called with the event, as plain Python inside the
+    transaction, and answers one record, several, or None. It may run again when a conflict is
+    retried, so it has no effects of its own.
+
+    From an entity or relation, ``make`` is traced over its record: what it answers exists as
+    long as the source does and follows its changes.
+    """
+
+    @overload
+    def __init__(self, source: type[P], make: Callable[[Event[P]], R | Sequence[R] | None]) -> None: ...
+    @overload
+    def __init__(self, source: type[P], make: Callable[[P], R | Sequence[R] | None]) -> None: ...
+    def __init__(self, source: type[P], make: Callable[[Any], Any]) -> None:
+        self.source, self.make, self.location = source, make, Location.of_caller()
+        if not isinstance(source, type):
+            raise InvalidComputation(
+                f"Transform takes the class of an interaction or an entity, not {source!r}",
+                code="transform.source",
+                location=self.location,
+            )
+
+    def __str__(self) -> str:
+        return f"Transform({self.source.__name__})"
+
+
+@attrs.frozen(eq=False)
+class Creation:
+    """A resolved Transform from an interaction: ``make(event)`` answers records of ``record``."""
+
+    record: RecordModel
+    interaction: InteractionModel
+    make: Callable[[Any], Any]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.record}.{self.name}"
+
+
+@attrs.frozen(eq=False)
+class Variant:
+    """One record that a source may have: the ``index``-th one, where ``condition`` holds."""
+
+    index: int
+    condition: Expr
+    values: dict[str, Expr]
+
+
+@attrs.frozen(eq=False)
+class Derivation:
+    """A resolved Transform from a record: what of ``record`` exists for one ``Root(SOURCE)``.
+
+    ``link`` and ``position`` are hidden attributes of the derived record: its source, and which
+    of the source's it is.
+    """
+
+    record: RecordModel
+    source: RecordModel
+    variants: tuple[Variant, ...]
+    link: Reference
+    position: Property
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.record}.{self.name}"
+
+
+def resolve_transform(model: Model, record: RecordModel, transform: Transform[Any, Any]) -> None:
+    """Add the transform's rule to the record that it makes."""
+    interaction = model.interactions.get(transform.source)
+    if interaction is not None:
+        record.creations.append(Creation(record, interaction, transform.make, transform.name))
+        return
+    source = model.record(transform.source)
+    subject = f"{record}.{transform.name}: {transform}"
+    if source is None:
+        known = [each.name for each in (*model.records.values(), *model.interactions.values())]
+        raise InvalidComputation(
+            f"{transform.source.__name__} is neither an interaction nor a record of this controller. "
+            f"{did_you_mean(transform.source.__name__, known)}",
+            code="transform.source",
+            subject=subject,
+            location=transform.location,
+        )
+    if source is record:
+        raise InvalidComputation(
+            f"a {record} that makes another {record} has no end",
+            code="transform.self",
+            subject=subject,
+            location=transform.location,
+        )
+    tree = trace(transform.make, [stand_in(Root(SOURCE, source))], subject=subject, location=transform.location)
+    link = Reference(
+        record=record,
+        name=f"{transform.name}__source",
+        location=transform.location,
+        type=source.type.optional(),
+        column=f"{transform.name}__source",
+        target=source,
+        hidden=True,
+        # The engine deletes what a source made before the source.
+        on_delete="cascade",
+    )
+    position = Property(
+        record=record,
+        name=f"{transform.name}__index",
+        location=transform.location,
+        type=INT.optional(),
+        column=f"{transform.name}__index",
+        hidden=True,
+    )
+    record.attributes |= {link.name: link, position.name: position}
+    record.unique = (*record.unique, (link.name, position.name))
+    variants = tuple(_variants(tree, (), record, subject, transform.location))
+    record.derivations.append(Derivation(record, source, variants, link, position, transform.name))
+
+
+def _variants(
+    tree: Tree, path: tuple[Expr, ...], record: RecordModel, subject: str, location: Location
+) -> list[Variant]:
+    if isinstance(tree, Branch):
+        return [
+            *_variants(tree.then, (*path, tree.condition), record, subject, location),
+            *_variants(tree.otherwise, (*path, negate(tree.condition)), record, subject, location),
+        ]
+    assert isinstance(tree, Leaf)
+    made = tree.value if isinstance(tree.value, list | tuple) else [] if tree.value is None else [tree.value]
+    found = []
+    for index, each in enumerate(made):
+        if not isinstance(each, Construction) or each.record_class is not record.cls:
+            raise InvalidComputation(
+                f"it stands in {record}, so it answers {record}(...), a list of them, or None, not {each!r}",
+                code="transform.result",
+                subject=subject,
+                location=location,
+            )
+        values = {name: lift(value) for name, value in each.values.items()}
+        found.append(Variant(index, all_of(*path), values))
+    return found
+

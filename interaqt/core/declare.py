@@ -1,0 +1,401 @@
+"""``@entity``, ``@relation``, ``@interaction``: a class body becomes an attrs class and a declaration.
+
+Nothing is resolved here: annotations stay as written until a controller is made, so classes may
+name each other in any order.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, overload
+from uuid import UUID, uuid4
+
+import attrs
+from typing_extensions import dataclass_transform
+
+from interaqt.core.computations import (
+    Any as AnyOf,
+)
+from interaqt.core.computations import (
+    Average,
+    Computation,
+    Count,
+    Deletion,
+    Every,
+    StateMachine,
+    Summation,
+    Transform,
+    WeightedSummation,
+)
+from interaqt.core.errors import InvalidAttribute, InvalidEntity, InvalidInteraction, Location
+from interaqt.core.fields import ComputedSpec, FieldSpec, KeySpec, ManySpec, OneSpec, Spec, computed, field, key, many, one
+from interaqt.core.interaction import Guard, Hooks, InteractionDeclaration
+from interaqt.core.record import LazyAttribute, Record
+
+__all__ = ["AttributeDeclaration", "RecordDeclaration", "Scope", "entity", "interaction", "relation"]
+
+R = TypeVar("R")
+
+_UNNAMED_KEY = "id"
+
+
+@attrs.frozen
+class Scope:
+    """Where names in a class body's annotations are looked up."""
+
+    module: str
+    names: Mapping[str, Any]
+    """What the enclosing function knew, for a class that is declared in one."""
+
+
+@attrs.define(eq=False)
+class AttributeDeclaration:
+    """One attribute as written: its annotation (perhaps a string still) and what stands behind it."""
+
+    name: str
+    annotation: Any
+    spec: Spec
+    location: Location
+
+
+@attrs.define(eq=False)
+class RecordDeclaration:
+    """An entity or relation class as written."""
+
+    name: str
+    kind: str
+    location: Location
+    scope: Scope
+    attributes: dict[str, AttributeDeclaration]
+    transforms: list[Transform[Any, Any]]
+    deletions: list[Deletion]
+    key_name: str
+    unique: tuple[tuple[str, ...], ...] = ()
+    repeatable: bool = False
+    """A relation that may link one pair more than once."""
+
+
+_SPECIFIERS = (field, key, one, many, Count, Summation, WeightedSummation, Average, Every, AnyOf, StateMachine)
+
+
+@overload
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+def entity(cls: type[R], /) -> type[R]: ...
+@overload
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+def entity(*, unique: Sequence[Sequence[str]] = ...) -> Callable[[type[R]], type[R]]: ...
+def entity(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = ()) -> Any:
+    """Declare an entity: a kind of record, with typed attributes.
+
+    ``unique`` lists groups of attributes whose values may occur together only once.
+    """
+    return _decorate(cls, "entity", unique=unique)
+
+
+@overload
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+def relation(cls: type[R], /) -> type[R]: ...
+@overload
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+def relation(*, unique: Sequence[Sequence[str]] = ..., repeatable: bool = ...) -> Callable[[type[R]], type[R]]: ...
+def relation(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = (), repeatable: bool = False) -> Any:
+    """Declare an n:n relation: its first two references are its ends, the rest its own attributes.
+
+    A pair is linked once, unless ``repeatable``; deleting an end deletes the link.
+    """
+    return _decorate(cls, "relation", unique=unique, repeatable=repeatable)
+
+
+def _decorate(cls: Any, kind: str, **options: Any) -> Any:
+    frame = sys._getframe(2)
+    location = Location(frame.f_code.co_filename, frame.f_lineno)
+    names = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
+    if cls is not None:
+        return _record_class(cls, kind, location, names, **options)
+    return lambda cls: _record_class(cls, kind, location, names, **options)
+
+
+def _record_class(
+    cls: Any, kind: str, location: Location, names: Mapping[str, Any], unique: Any, repeatable: bool = False
+) -> type:
+    if not isinstance(cls, type):
+        raise InvalidEntity(f"@iq.{kind} decorates a class, not {cls!r}", location=location)
+    if any(isinstance(base, type) and issubclass(base, Record) for base in cls.__bases__):
+        raise InvalidEntity(
+            f"{cls.__name__} inherits from another entity, which has no meaning yet",
+            code="entity.inheritance",
+            subject=cls.__name__,
+            location=location,
+            hint="share attributes through a plain class that both inherit from",
+        )
+    attributes = _attributes(cls, location)
+    _require_one_key(cls, attributes, location)
+    declaration = RecordDeclaration(
+        name=cls.__name__,
+        kind=kind,
+        location=location,
+        scope=Scope(cls.__module__, names),
+        attributes=attributes,
+        transforms=_found(cls, Transform),
+        deletions=_found(cls, Deletion),
+        key_name=next(name for name, each in attributes.items() if isinstance(each.spec, KeySpec)),
+        unique=tuple(tuple(group) for group in unique),
+        repeatable=repeatable,
+    )
+    made = _rebuild(cls, attributes)
+    made.__iq_record__ = declaration  # type: ignore[attr-defined]
+    for name, each in attributes.items():
+        if not isinstance(each.spec, ComputedSpec):
+            setattr(made, name, LazyAttribute(name))
+    return made
+
+
+def _attributes(cls: type, location: Location) -> dict[str, AttributeDeclaration]:
+    """Every attribute that the class or a plain class above it declares, in order."""
+    found: dict[str, AttributeDeclaration] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        annotations = base.__dict__.get("__annotations__", {})
+        for name, annotation in annotations.items():
+            if not _is_class_variable(annotation):
+                value = base.__dict__.get(name, attrs.NOTHING)
+                found[name] = _attribute(cls, name, annotation, value, location)
+        for name, value in vars(base).items():
+            if isinstance(value, computed):
+                spec = value.spec
+                annotation = spec.function.__annotations__.get("return")
+                if annotation is None:
+                    raise InvalidAttribute(
+                        "a computed property says what it answers: def "
+                        f"{name}(self) -> str, for instance",
+                        code="computed.annotation",
+                        subject=f"{cls.__name__}.{name}",
+                        location=spec.location,
+                    )
+                found[name] = AttributeDeclaration(name, annotation, spec, spec.location)
+            elif isinstance(value, Spec) and name not in annotations:
+                raise InvalidAttribute(
+                    f"{name} has no type; write it as an annotation: {name}: int = ...",
+                    code="attribute.no_annotation",
+                    subject=f"{cls.__name__}.{name}",
+                    location=value.location,
+                )
+    return found
+
+
+def _attribute(cls: type, name: str, annotation: Any, value: Any, location: Location) -> AttributeDeclaration:
+    if isinstance(value, Spec):
+        return AttributeDeclaration(name, annotation, value, value.location)
+    place = _line_of(location, name)
+    if isinstance(value, Transform | Deletion):
+        raise InvalidAttribute(
+            f"{type(value).__name__} makes or ends whole records, so it has no type of its own",
+            code="attribute.annotated_rule",
+            subject=f"{cls.__name__}.{name}",
+            location=place,
+            hint=f"write it without an annotation: {name} = iq.{type(value).__name__}(...)",
+        )
+    if isinstance(value, list | dict | set):
+        raise InvalidAttribute(
+            "a default that can change would be shared by all records",
+            code="field.mutable_default",
+            subject=f"{cls.__name__}.{name}",
+            location=place,
+            hint=f"write iq.field(factory={type(value).__name__})",
+        )
+    return AttributeDeclaration(name, annotation, FieldSpec(place, default=value), place)
+
+
+def _is_class_variable(annotation: Any) -> bool:
+    return "ClassVar" in (annotation if isinstance(annotation, str) else repr(annotation))
+
+
+def _line_of(location: Location, name: str) -> Location:
+    """Where ``name:`` is written, looked for from the class's own line on."""
+    lines = linecache.getlines(location.file)
+    pattern = re.compile(rf"\s+{re.escape(name)}\s*:")
+    for number, line in enumerate(lines[location.line - 1 :], location.line):
+        if pattern.match(line):
+            return Location(location.file, number)
+    return location
+
+
+def _require_one_key(cls: type, attributes: dict[str, AttributeDeclaration], location: Location) -> None:
+    """A record is found again by its key; one that declares none gets ``id``."""
+    keys = [name for name, each in attributes.items() if isinstance(each.spec, KeySpec)]
+    if len(keys) > 1:
+        raise InvalidEntity(
+            f"{cls.__name__} has {len(keys)} keys: {', '.join(keys)}; a record has one",
+            code="entity.several_keys",
+            subject=cls.__name__,
+            location=attributes[keys[1]].location,
+            hint="for values that are unique together write @iq.entity(unique=[(...)])",
+        )
+    if not keys:
+        if _UNNAMED_KEY in attributes:
+            raise InvalidEntity(
+                f"{cls.__name__}.id is not declared as the key",
+                code="entity.id_not_key",
+                subject=f"{cls.__name__}.id",
+                location=attributes[_UNNAMED_KEY].location,
+                hint="write id: int = iq.key(), or give another attribute the key",
+            )
+        attributes[_UNNAMED_KEY] = AttributeDeclaration(_UNNAMED_KEY, int, KeySpec(location), location)
+
+
+_KEY_FACTORIES: dict[Any, Callable[[], Any]] = {UUID: uuid4, "UUID": uuid4, "uuid.UUID": uuid4}
+
+
+def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
+    """The class again, under the records' metaclass, with attrs' ``__init__`` for what a maker gives."""
+    given: dict[str, Any] = {}
+    for name, each in attributes.items():
+        spec, annotation = each.spec, each.annotation
+        if isinstance(spec, KeySpec) and annotation in _KEY_FACTORIES:
+            given[name] = attrs.field(init=False, factory=_KEY_FACTORIES[annotation], type=annotation)
+        elif isinstance(spec, OneSpec) and spec.inverse is None:
+            given[name] = attrs.field(default=spec.default, type=annotation)
+        elif isinstance(spec, FieldSpec):
+            default = spec.default if spec.factory is None else attrs.Factory(spec.factory)
+            given[name] = attrs.field(
+                default=default, validator=spec.validator, converter=spec.converter, type=annotation
+            )
+    namespace = {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in attributes or isinstance(value, computed)
+        if name not in ("__dict__", "__weakref__")
+    }
+    bases = tuple(base for base in cls.__bases__ if base is not object)
+    made = types.new_class(cls.__name__, (*bases, Record), exec_body=lambda body: body.update(namespace))
+    _repoint_super(cls, made)
+    setter = made.__setattr__
+    built: Any = attrs.define(made, these=given, kw_only=True, frozen=True, eq=False, repr=False, slots=False)
+    # attrs' own would say only that the instance is frozen.
+    built.__setattr__ = setter
+    return built  # type: ignore[no-any-return]
+
+
+def _repoint_super(old: type, new: type) -> None:
+    """``super()`` and ``__class__`` in methods mean the class that the user will see (as attrs does for slots)."""
+    for value in vars(new).values():
+        function = value.function if isinstance(value, computed) else getattr(value, "__func__", value)
+        function = function.fget if isinstance(function, property) else function
+        for cell in getattr(function, "__closure__", None) or ():
+            try:
+                if cell.cell_contents is old:
+                    cell.cell_contents = new
+            except ValueError:  # an empty cell
+                continue
+
+
+def _found(cls: type, kind: type[R]) -> list[R]:
+    found: dict[str, R] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        found |= {name: value for name, value in vars(base).items() if isinstance(value, kind)}
+    return list(found.values())
+
+
+# -- interactions -------------------------------------------------------------------------
+
+
+@overload
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def interaction(cls: type[R], /) -> type[R]: ...
+@overload
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def interaction(
+    *,
+    guard: Guard | None = ...,
+    map_event_data: Callable[..., Mapping[str, Any]] | None = ...,
+    resolve: Callable[..., Any] | None = ...,
+    after_dispatch: Callable[..., Any] | None = ...,
+    post_commit: Callable[..., Any] | None = ...,
+) -> Callable[[type[R]], type[R]]: ...
+def interaction(
+    cls: Any = None,
+    /,
+    *,
+    guard: Guard | None = None,
+    map_event_data: Callable[..., Mapping[str, Any]] | None = None,
+    resolve: Callable[..., Any] | None = None,
+    after_dispatch: Callable[..., Any] | None = None,
+    post_commit: Callable[..., Any] | None = None,
+) -> Any:
+    """Declare an interaction: something that a user may ask for. Its attributes are the payload.
+
+    ``guard`` is a condition that must hold. The hooks are called in this order, all with the
+    event first, and all but the last inside the transaction:
+
+    - ``map_event_data(event)`` answers a JSON mapping that is stored with the event as ``context``;
+    - ``resolve(event, storage)`` answers the result's ``data``;
+    - ``after_dispatch(event, result)`` runs when facts and derived values are written;
+    - ``post_commit(event, result)`` runs after the commit; its failure is reported, not raised.
+    """
+    frame = sys._getframe(1)
+    location = Location(frame.f_code.co_filename, frame.f_lineno)
+    names = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
+    hooks = Hooks(map_event_data, resolve, after_dispatch, post_commit)
+
+    def decorate(cls: Any) -> type:
+        return _interaction_class(cls, location, names, guard, hooks)
+
+    return decorate if cls is None else decorate(cls)
+
+
+def _interaction_class(
+    cls: Any, location: Location, names: Mapping[str, Any], guard: Guard | None, hooks: Hooks
+) -> type:
+    if not isinstance(cls, type):
+        raise InvalidInteraction(f"@iq.interaction decorates a class, not {cls!r}", location=location)
+    if guard is not None and not callable(getattr(guard, "check", None)):
+        raise InvalidInteraction(
+            f"guard= takes a condition, not {guard!r}",
+            code="interaction.guard",
+            subject=cls.__name__,
+            location=location,
+            hint="decorate the function with @iq.condition",
+        )
+    attributes = _attributes(cls, location)
+    for name, each in attributes.items():
+        if not isinstance(each.spec, FieldSpec) or each.spec.changes:
+            raise InvalidInteraction(
+                f"{name} is a payload item, which is a plain typed attribute or an iq.field(default=, "
+                f"validator=, converter=), not {each.spec}",
+                code="interaction.payload_item",
+                subject=f"{cls.__name__}.{name}",
+                location=each.location,
+            )
+    made = _plain_attrs(cls, attributes)
+    made.__iq_interaction__ = InteractionDeclaration(  # type: ignore[attr-defined]
+        cls.__name__, made, location, Scope(cls.__module__, names), attributes, guard, hooks
+    )
+    return made
+
+
+def _plain_attrs(cls: Any, attributes: dict[str, AttributeDeclaration]) -> type:
+    given: dict[str, Any] = {}
+    for name, each in attributes.items():
+        spec = each.spec
+        assert isinstance(spec, FieldSpec)
+        default = spec.default if spec.factory is None else attrs.Factory(spec.factory)
+        if default is attrs.NOTHING and _may_be_none(each.annotation):
+            # An optional item that is absent and one that is None are the same.
+            default = None
+        given[name] = attrs.field(
+            default=default, validator=spec.validator, converter=spec.converter, type=each.annotation
+        )
+        if name in vars(cls):
+            delattr(cls, name)
+    made: Any = attrs.define(cls, these=given, kw_only=True, frozen=True, slots=False)
+    return made  # type: ignore[no-any-return]
+
+
+def _may_be_none(annotation: Any) -> bool:
+    text = annotation if isinstance(annotation, str) else repr(annotation)
+    return bool(re.search(r"\bNone(Type)?\b|\bOptional\b", text))
+
+

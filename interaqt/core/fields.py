@@ -1,0 +1,221 @@
+"""What stands behind an attribute in a class body: fields, keys, references, collections.
+
+Each function answers, for the type checker, a value of the attribute's type; at run time it is
+a specification that the class decorator reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+import attrs
+
+from interaqt.core.errors import InvalidAttribute, Location
+
+if TYPE_CHECKING:
+    from interaqt.core.computations.state_machine import Transition
+
+__all__ = [
+    "ComputedSpec",
+    "FieldSpec",
+    "KeySpec",
+    "ManySpec",
+    "OneSpec",
+    "Spec",
+    "computed",
+    "field",
+    "key",
+    "many",
+    "one",
+]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+OnDelete = Literal["restrict", "cascade", "set_null"]
+
+
+class Spec:
+    """Something declared in a class body; knows where, and (from the class) under which name."""
+
+    name = ""
+    location: Location
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        # A class built anew by the decorator, or a mixin's attribute, keeps its first name.
+        self.name = self.name or name
+
+    def __str__(self) -> str:
+        return type(self).__name__.removesuffix("Spec").lower()
+
+
+@attrs.define(eq=False)
+class FieldSpec(Spec):
+    location: Location
+    default: Any = attrs.NOTHING
+    factory: Callable[[], Any] | None = None
+    unique: bool = False
+    index: bool = False
+    validator: Any = None
+    converter: Any = None
+    changes: tuple[Transition[Any], ...] = ()
+
+
+@attrs.define(eq=False)
+class KeySpec(Spec):
+    location: Location
+
+
+@attrs.define(eq=False)
+class OneSpec(Spec):
+    location: Location
+    inverse: str | None = None
+    unique: bool = False
+    on_delete: OnDelete | None = None
+    default: Any = attrs.NOTHING
+    changes: tuple[Transition[Any], ...] = ()
+
+
+@attrs.define(eq=False)
+class ManySpec(Spec):
+    location: Location
+    inverse: str | None = None
+    through: str | None = None
+
+
+@attrs.define(eq=False)
+class ComputedSpec(Spec):
+    location: Location
+    function: Callable[[Any], Any]
+
+
+@overload
+def field(
+    *,
+    default: T,
+    unique: bool = ...,
+    index: bool = ...,
+    validator: Any = ...,
+    converter: Any = ...,
+    changes: Transition[T] | Sequence[Transition[T]] = ...,
+) -> T: ...
+@overload
+def field(
+    *,
+    factory: Callable[[], T],
+    unique: bool = ...,
+    index: bool = ...,
+    validator: Any = ...,
+    converter: Any = ...,
+    changes: Transition[T] | Sequence[Transition[T]] = ...,
+) -> T: ...
+@overload
+def field(
+    *,
+    changes: Transition[T] | Sequence[Transition[T]],
+    unique: bool = ...,
+    index: bool = ...,
+    validator: Any = ...,
+    converter: Any = ...,
+) -> T: ...
+@overload
+def field(*, unique: bool = ..., index: bool = ..., validator: Any = ..., converter: Any = ...) -> Any: ...
+def field(
+    *,
+    default: Any = attrs.NOTHING,
+    factory: Callable[[], Any] | None = None,
+    unique: bool = False,
+    index: bool = False,
+    validator: Any = None,
+    converter: Any = None,
+    changes: Transition[Any] | Sequence[Transition[Any]] = (),
+) -> Any:
+    """A stored property with more to say than its type.
+
+    ``default`` and ``factory`` fill it where a maker gives nothing; ``validator`` and
+    ``converter`` are attrs' and run whenever a record is made; ``unique`` and ``index`` are the
+    database's; ``changes`` names the interactions that change it later, each by ``iq.on(...)``.
+    """
+    location = Location.of_caller()
+    if default is not attrs.NOTHING and factory is not None:
+        raise InvalidAttribute(
+            "a field has a default or a factory, not both", code="field.default_and_factory", location=location
+        )
+    return FieldSpec(location, default, factory, unique, index, validator, converter, as_transitions(changes, location))
+
+
+def as_transitions(changes: Any, location: Location) -> tuple[Transition[Any], ...]:
+    """``changes=`` as a tuple, whether one or several were given."""
+    from interaqt.core.computations.state_machine import Transition
+
+    found = (changes,) if isinstance(changes, Transition) else tuple(changes)
+    for each in found:
+        if not isinstance(each, Transition):
+            raise InvalidAttribute(
+                f"changes= takes iq.on(...), or several of them, not {each!r}",
+                code="field.changes",
+                location=location,
+            )
+    return found
+
+
+def key(*, init: Literal[False] = False) -> Any:
+    """The record's identity, given when it is stored: an ``int`` counted by the database, or a ``UUID``."""
+    return KeySpec(Location.of_caller())
+
+
+def one(
+    *,
+    inverse: str | None = None,
+    unique: bool = False,
+    on_delete: OnDelete | None = None,
+    changes: Transition[Any] | Sequence[Transition[Any]] = (),
+    default: Any = attrs.NOTHING,
+) -> Any:
+    """A reference to one record, or to none for ``T | None``.
+
+    ``unique=True`` makes it 1:1; ``inverse`` says that this is the other side of the reference
+    of that name, which holds the column. ``on_delete`` says what deleting the target does:
+    ``"restrict"`` (the default), ``"cascade"`` (the default of a relation's ends) or
+    ``"set_null"``.
+    """
+    location = Location.of_caller()
+    return OneSpec(location, inverse, unique, on_delete, default, as_transitions(changes, location))
+
+
+def many(*, inverse: str | None = None, through: str | None = None, init: Literal[False] = False) -> Any:
+    """The records whose reference ``inverse`` names this one, or, with ``through``, those past a relation's records."""
+    location = Location.of_caller()
+    if (inverse is None) == (through is None):
+        raise InvalidAttribute(
+            "many() takes the name of a reference back to this class, inverse=, "
+            "or that of a collection of relation records, through=",
+            code="many.inverse_or_through",
+            location=location,
+        )
+    return ManySpec(location, inverse, through)
+
+
+class computed(Generic[T]):  # noqa: N801 - a decorator
+    """A property that follows from others of its record: ``@iq.computed def full_name(self) -> str``.
+
+    It is worked out where it is used, in Python and in SQL alike, so it is never out of date and
+    costs nothing to keep; computations and queries may use it like any attribute.
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self.function = function
+        code = function.__code__
+        self.spec = ComputedSpec(Location(code.co_filename, code.co_firstlineno), function)
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.spec.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> computed[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self if instance is None else self.function(instance)

@@ -1,0 +1,109 @@
+"""What an instance of an entity or relation class is: an immutable record that loads what it lacks.
+
+A record keeps its known values in its ``__dict__``; what is not there is asked of its origin by
+a descriptor, which Python consults only then, so a loaded attribute costs nothing extra.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from interaqt.core.errors import InvalidValue
+from interaqt.core.many import Many
+from interaqt.core.tracing import Construction, tracing_active
+
+if TYPE_CHECKING:
+    from interaqt.core.declare import RecordDeclaration
+
+__all__ = ["LazyAttribute", "Origin", "Record", "RecordMeta", "key_of", "origin_of"]
+
+_ORIGIN = "__iq_origin__"
+
+
+class Origin(Protocol):
+    """Where a record came from: loads what is missing, for all records that came with it."""
+
+    def load(self, record: Record, name: str) -> Any: ...
+
+
+class RecordMeta(type):
+    """The metaclass of declared records.
+
+    Calling the class in a traced callback answers what would be made, not an instance.
+    """
+
+    __iq_record__: RecordDeclaration
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        if tracing_active():
+            return Construction(cls, values)
+        return super().__call__(*args, **values)
+
+
+class LazyAttribute:
+    """Stands on the class for an attribute that a record may not have loaded yet."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Record | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        origin: Origin | None = instance.__dict__.get(_ORIGIN)
+        if origin is None:
+            raise InvalidValue(
+                f"{owner.__name__}.{self.name} has no value before the record is stored",
+                code="record.not_stored",
+                hint="read it from the record that storage.create() or storage.get() answers",
+            )
+        return origin.load(instance, self.name)
+
+    def __repr__(self) -> str:
+        return f"<attribute {self.name}>"
+
+
+class Record(metaclass=RecordMeta):
+    """The base that the decorators give to every entity and relation class."""
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return NotImplemented
+        mine = key_of(self)
+        return mine is not None and mine == key_of(other)
+
+    def __hash__(self) -> int:
+        mine = key_of(self)
+        return object.__hash__(self) if mine is None else hash((type(self), mine))
+
+    def __repr__(self) -> str:
+        declaration = type(self).__iq_record__
+        shown = []
+        for name in declaration.attributes:
+            value = self.__dict__.get(name, _ORIGIN)
+            if value is not _ORIGIN and not isinstance(value, Many):
+                text = f"{type(value).__name__}#{key_of(value)}" if isinstance(value, Record) else repr(value)
+                shown.append(f"{name}={text}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise InvalidValue(
+            f"{type(self).__name__}.{name} can't be set: a record is a value, and what is stored "
+            "is changed by interactions",
+            code="record.immutable",
+            hint="declare the change: iq.field(changes=iq.on(SomeInteraction, set=lambda e: ...)), "
+            "or make a changed copy before storing with attrs.evolve(record, ...)",
+        )
+
+    def __delattr__(self, name: str) -> NoReturn:
+        self.__setattr__(name, None)
+
+
+def key_of(record: Record) -> Any:
+    """The record's key, or None while it is not stored."""
+    return record.__dict__.get(type(record).__iq_record__.key_name)
+
+
+def origin_of(record: Record) -> Any:
+    return record.__dict__.get(_ORIGIN)
