@@ -1,0 +1,1 @@
+"""One module per database: connections, transactions, and what its SQL is called."""

@@ -1,0 +1,1 @@
+"""Tables, statements and values: the only part that knows Peewee."""

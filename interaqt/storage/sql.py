@@ -1,0 +1,223 @@
+"""Expressions as SQL: a template per operation, filled with Peewee nodes.
+
+Peewee quotes, numbers and joins; the templates of ``storage.dialect`` and the drivers say what
+an operation is called. A statement's text is made once, at setup; what a dispatch does with it
+is to call a function, generated here too, that puts its values in order.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import peewee
+
+from interaqt.core.expressions import Const, Expr, Op, Param, walk
+from interaqt.core.types import Kind, ValueType
+
+if TYPE_CHECKING:
+    from interaqt.storage.convert import Convert
+    from interaqt.storage.dialect import Dialect
+
+__all__ = [
+    "Leaf",
+    "Slot",
+    "Statement",
+    "Template",
+    "bind",
+    "binder",
+    "compile_statement",
+    "constant",
+    "converters_of",
+    "inline",
+    "render",
+    "template",
+]
+
+Leaf = Callable[[Expr], peewee.Node | None]
+"""Gives the node of what it knows (a column, a parameter, a subselect), or None."""
+
+
+# -- nodes ---------------------------------------------------------------------------------
+
+
+@cache
+def _pieces(text: str) -> tuple[str | int, ...]:
+    pieces: list[str | int] = []
+    for literal, field, _, _ in Formatter().parse(text):
+        if literal:
+            pieces.append(literal)
+        if field is not None:
+            pieces.append(int(field))
+    return tuple(pieces)
+
+
+class Template(peewee.ColumnBase):
+    """SQL text with nodes in it: ``template("lower({0})", node)``.
+
+    The text is ours, never a user's; a select in it is put in parentheses.
+    """
+
+    def __init__(self, pieces: tuple[str | int, ...], nodes: Sequence[peewee.Node]) -> None:
+        self.pieces = pieces
+        self.nodes = nodes
+
+    def __sql__(self, ctx: Any) -> Any:
+        with ctx(parentheses=False, in_expr=True, in_function=True, subquery=True):
+            for piece in self.pieces:
+                if isinstance(piece, str):
+                    ctx.literal(piece)
+                else:
+                    ctx.sql(self.nodes[piece])
+        return ctx
+
+
+def template(text: str, *nodes: peewee.Node) -> Template:
+    return Template(_pieces(text), nodes)
+
+
+@attrs.frozen
+class Slot:
+    """Stands among a statement's values for one that is given when it is run."""
+
+    name: str
+    type: ValueType | None = attrs.field(default=None, eq=False)
+
+
+def bind(name: str, type: ValueType, dialect: Dialect) -> peewee.Node:
+    """A placeholder for the value ``name``, of a type that never depends on the value."""
+    return dialect.typed(peewee.Value(Slot(name, type), converter=False, unpack=False), type)
+
+
+def constant(value: object, type: ValueType, dialect: Dialect) -> peewee.Node:
+    """A value that is part of the program: numbers and truth as text, all else bound."""
+    if value is None:
+        return dialect.typed(peewee.SQL("NULL"), type)
+    convert = dialect.to_db(type)
+    stored = value if convert is None else convert(value)
+    if isinstance(stored, int) and type.kind in (Kind.INT, Kind.BOOL, Kind.ENUM):
+        return dialect.integer(stored, type)
+    return dialect.typed(peewee.Value(stored, converter=False, unpack=False), type)
+
+
+def render(expr: Expr, dialect: Dialect, leaf: Leaf) -> peewee.Node:
+    """The node of an expression; ``leaf`` is asked first, at every node."""
+    found = leaf(expr)
+    if found is not None:
+        return found
+    match expr:
+        case Const(value=value, type=type):
+            return constant(value, type, dialect)
+        case Param(name=name, type=type):
+            return bind(name, type, dialect)
+        case Op(name="and" | "or", args=args):
+            return _logic(expr.name, args, dialect, leaf)
+        case Op():
+            return dialect.operation(expr, [render(arg, dialect, leaf) for arg in expr.args])
+    raise TypeError(f"nothing gives the SQL of {expr}")
+
+
+#: What can fail on a value that the operand before it in an ``and`` excludes.
+_PARTIAL = frozenset({"truediv", "floordiv", "mod", "floor", "ceil", "trunc", "round"})
+
+
+def _logic(name: str, args: tuple[Expr, ...], dialect: Dialect, leaf: Leaf) -> peewee.Node:
+    """``AND`` and ``OR``; as CASE where the order matters, for SQL promises none."""
+    nodes = [render(arg, dialect, leaf) for arg in args]
+    if any(isinstance(node, Op) and node.name in _PARTIAL for arg in args[1:] for node in walk(arg)):
+        text = "CASE WHEN {0} THEN {1} ELSE FALSE END" if name == "and" else "CASE WHEN {0} THEN TRUE ELSE {1} END"
+        joined = nodes[-1]
+        for node in reversed(nodes[:-1]):
+            joined = template(text, node, joined)
+        return joined
+    glue = f" {name.upper()} "
+    return template("(" + glue.join(f"{{{index}}}" for index in range(len(nodes))) + ")", *nodes)
+
+
+# -- statements ----------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Statement:
+    """SQL in the driver's own paramstyle, and the values of its placeholders: constants and slots."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of the values to give, each once."""
+        return tuple(dict.fromkeys(value.name for value in self.values if isinstance(value, Slot)))
+
+
+_MARK = "\0"
+
+
+def compile_statement(query: peewee.Node, dialect: Dialect) -> Statement:
+    """The text of a query, once and for all."""
+    # Peewee joins the text itself, so a placeholder is marked by what no identifier may hold,
+    # and a percent sign of the text can be told from one of a placeholder.
+    context: Any = dialect.peewee.get_sql_context(param=_MARK)
+    text, values = context.sql(query).query()
+    return Statement(dialect.paramstyle(text.split(_MARK)), tuple(values))
+
+
+def inline(node: peewee.Node, dialect: Dialect) -> str:
+    """A node without placeholders, its constants quoted: for schema statements, which take none."""
+    context: Any = dialect.peewee.get_sql_context(param=_MARK)
+    text, values = context.sql(node).query()
+    pieces = text.split(_MARK)
+    return "".join(
+        piece + (dialect.quoted(values[index]) if index < len(values) else "") for index, piece in enumerate(pieces)
+    )
+
+
+def converters_of(statements: Iterable[Statement], dialect: Dialect) -> dict[str, Convert]:
+    """How the dialect converts the value of each slot that has a type."""
+    found: dict[str, Convert] = {}
+    for statement in statements:
+        for value in statement.values:
+            if isinstance(value, Slot) and value.type is not None:
+                convert = dialect.to_db(value.type)
+                if convert is not None:
+                    found[value.name] = convert
+    return found
+
+
+def binder(
+    statement: Statement,
+    converters: Mapping[str, Convert | None] | None = None,
+    names: Sequence[str] | None = None,
+) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from given values to the statement's values, in order.
+
+    The values are given as a mapping by name, or, where ``names`` says their order, as a tuple.
+    """
+    slots = [value for value in statement.values if isinstance(value, Slot)]
+    if not slots:
+        constants = statement.values
+        return lambda given: constants
+    scope: dict[str, Any] = {}
+    parts: list[str] = []
+    for index, value in enumerate(statement.values):
+        if isinstance(value, Slot):
+            part = f"given[{names.index(value.name) if names is not None else value.name!r}]"
+            convert = converters.get(value.name) if converters else None
+            if convert is not None:
+                scope[f"convert_{index}"] = convert
+                part = f"convert_{index}({part})"
+        else:
+            scope[f"constant_{index}"] = value
+            part = f"constant_{index}"
+        parts.append(part)
+    source = f"def bind(given):\n    return ({', '.join(parts)},)\n"
+    # As attrs does: the source is kept where tracebacks and debuggers look for it.
+    filename = f"<interaqt bind {len(linecache.cache)}: {statement.sql[:60]}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    exec(compile(source, filename, "exec"), scope)
+    made: Callable[[Any], tuple[Any, ...]] = scope["bind"]
+    return made
