@@ -1,0 +1,238 @@
+"""The schema statements of one record's table, written by Peewee.
+
+Every rule that a declaration states and a database can hold is in the table itself, so it holds
+for whoever writes to it: NOT NULL, UNIQUE, FOREIGN KEY, and CHECK where a type is narrower than
+its column.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+import peewee
+
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.types import Kind
+from interaqt.storage.convert import stored_type
+from interaqt.storage.names import object_name
+from interaqt.storage.sql import inline
+
+if TYPE_CHECKING:
+    from interaqt.storage.dialect import Dialect
+
+__all__ = ["Guard", "TableDefinition"]
+
+#: What a sum kept beside a value starts from.
+_ZERO: dict[Kind, object] = {
+    Kind.INT: 0,
+    Kind.FLOAT: 0.0,
+    Kind.DECIMAL: Decimal(0),
+    Kind.TIMEDELTA: dt.timedelta(0),
+}
+
+
+@attrs.frozen(eq=False)
+class Guard:
+    """A named constraint, and what it is about in the model's words."""
+
+    name: str
+    kind: str
+    """As in :class:`~interaqt.storage.database.Violation`."""
+    record: RecordModel
+    attributes: tuple[Property | Reference, ...]
+
+
+class _Column(peewee.Field):
+    """A column whose type is the dialect's word for it."""
+
+    def __init__(self, words: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._words = words
+
+    def ddl_datatype(self, ctx: peewee.Context) -> peewee.SQL:
+        return peewee.SQL(self._words)
+
+
+class TableDefinition:
+    """How one record is stored. ``taken`` are the names of other tables' constraints and indexes."""
+
+    def __init__(self, record: RecordModel, dialect: Dialect, taken: set[str]) -> None:
+        self.record = record
+        self._dialect = dialect
+        self._taken = taken
+        # SQLite can't add a constraint to a table, and doesn't mind one that names a table yet to come.
+        self._inline = isinstance(dialect.peewee, peewee.SqliteDatabase)
+        self._table = peewee.Table(record.table)
+        self.uniques = tuple(
+            Guard(self._name(group, "key"), "unique", record, group) for group in _unique_groups(record)
+        )
+        self.references = tuple(
+            Guard(self._name((each,), "fkey"), "foreign_key", record, (each,)) for each in record.references()
+        )
+        self._checks = {
+            each.name: Guard(self._name((each,), "check"), "check", record, (each,))
+            for each in record.properties()
+            if self._check_of(each) is not None
+        }
+        self._indexes = [(self._name((each,), "idx"), each) for each in self._indexed()]
+
+    def guards(self) -> Iterator[Guard]:
+        yield from self.uniques
+        yield from self.references
+        yield from self._checks.values()
+
+    def create(self) -> str:
+        """``CREATE TABLE``, with all that needs no other table to exist."""
+        constraints = [self._unique(guard) for guard in self.uniques]
+        if self._inline:
+            constraints += [self._foreign_key(guard) for guard in self.references]
+        meta = type(
+            "Meta",
+            (),
+            {
+                "table_name": self.record.table,
+                "constraints": constraints,
+                "table_settings": self._dialect.table_options or None,
+                "primary_key": False,
+            },
+        )
+        # Peewee's attribute names are of no use here, and a column may be called like a method.
+        fields = {f"column_{place}": self._column(each) for place, each in enumerate(self.record.stored())}
+        model = cast("type[peewee.Model]", type(self.record.name, (peewee.Model,), {"Meta": meta, **fields}))
+        manager: Any = peewee.SchemaManager(model, self._dialect.peewee)
+        return inline(manager._create_table(safe=False), self._dialect)
+
+    def add_references(self) -> list[str]:
+        """The foreign keys, where they are added once all tables exist; so references may be circular."""
+        if self._inline:
+            return []
+        return [
+            inline(
+                peewee.NodeList((peewee.SQL("ALTER TABLE"), self._name_of(self.record), peewee.SQL("ADD"), key)),
+                self._dialect,
+            )
+            for key in map(self._foreign_key, self.references)
+        ]
+
+    def create_indexes(self) -> list[str]:
+        return [
+            inline(peewee.Index(name, self._table, [peewee.Entity(each.column)]), self._dialect)
+            for name, each in self._indexes
+        ]
+
+    def column_hint(self, attribute: Property | Reference) -> str:
+        """The statement that would add the column to an existing table, for a person to judge."""
+        type = stored_type(attribute.type)
+        null = "" if attribute.type.nullable else " NOT NULL"
+        return inline(
+            peewee.NodeList(
+                (
+                    peewee.SQL("ALTER TABLE"),
+                    self._name_of(self.record),
+                    peewee.SQL("ADD COLUMN"),
+                    peewee.Entity(attribute.column),
+                    peewee.SQL(self._dialect.column_type(type) + null),
+                )
+            ),
+            self._dialect,
+        )
+
+    # -- columns and constraints
+
+    def _column(self, attribute: Property | Reference) -> peewee.Field:
+        type = stored_type(attribute.type)
+        options: dict[str, Any] = {"column_name": attribute.column, "null": attribute.type.nullable}
+        if isinstance(attribute, Reference):
+            return _Column(self._dialect.column_type(type), **options)
+        constraints: list[peewee.Node] = []
+        words = self._dialect.column_type(type)
+        if attribute.key:
+            options["primary_key"] = True
+            if type.kind is Kind.INT:
+                # A key is never given again, even after its record was deleted.
+                if self._inline:
+                    constraints.append(peewee.SQL("AUTOINCREMENT"))
+                else:
+                    words += " GENERATED BY DEFAULT AS IDENTITY"
+        elif attribute.hidden and not type.nullable and type.kind in _ZERO:
+            convert = self._dialect.to_db(type)
+            zero = _ZERO[type.kind]
+            constraints.append(peewee.SQL(f"DEFAULT {self._dialect.quoted(convert(zero) if convert else zero)}"))
+        check = self._check_of(attribute)
+        if check is not None:
+            constraints += [
+                peewee.SQL("CONSTRAINT"),
+                peewee.Entity(self._checks[attribute.name].name),
+                peewee.SQL(f"CHECK ({check})"),
+            ]
+        return _Column(words, constraints=constraints or None, **options)
+
+    def _check_of(self, attribute: Property) -> str | None:
+        return self._dialect.check(attribute.type, attribute.column)
+
+    def _unique(self, guard: Guard) -> peewee.Node:
+        columns = [peewee.Entity(each.column) for each in guard.attributes]
+        return peewee.NodeList(
+            (
+                peewee.SQL("CONSTRAINT"),
+                peewee.Entity(guard.name),
+                peewee.SQL("UNIQUE"),
+                peewee.EnclosedNodeList(columns),
+            )
+        )
+
+    def _foreign_key(self, guard: Guard) -> peewee.Node:
+        """Refuses a dangling reference, and does no more.
+
+        What a deletion does to the records that refer to the deleted one is done by the engine,
+        before: a row that the database deletes or changes by itself is one that no computation
+        hears of.
+        """
+        (reference,) = guard.attributes
+        assert isinstance(reference, Reference)
+        target = reference.target
+        return peewee.NodeList(
+            (
+                peewee.SQL("CONSTRAINT"),
+                peewee.Entity(guard.name),
+                peewee.SQL("FOREIGN KEY"),
+                peewee.EnclosedNodeList([peewee.Entity(reference.column)]),
+                peewee.SQL("REFERENCES"),
+                self._name_of(target),
+                peewee.EnclosedNodeList([peewee.Entity(target.key.column)]),
+                peewee.SQL("ON DELETE NO ACTION"),
+            )
+        )
+
+    def _indexed(self) -> Iterator[Property | Reference]:
+        """What needs an index of its own: a reference is followed backwards for collections and deletions."""
+        covered = {guard.attributes[0].name for guard in self.uniques} | {self.record.key.name}
+        for each in self.record.stored():
+            if each.name not in covered and (isinstance(each, Reference) or each.index):
+                yield each
+
+    def _name(self, attributes: tuple[Property | Reference, ...], suffix: str) -> str:
+        columns = [each.column for each in attributes]
+        name = object_name(self.record.table, columns, suffix)
+        if name in self._taken:
+            name = object_name(self.record.table, columns, suffix, distinct=True)
+        self._taken.add(name)
+        return name
+
+    @staticmethod
+    def _name_of(record: RecordModel) -> peewee.Entity:
+        return peewee.Entity(record.table)
+
+
+def _unique_groups(record: RecordModel) -> list[tuple[Property | Reference, ...]]:
+    """The groups of attributes that are unique together, each once."""
+    alone = [(each.name,) for each in record.stored() if each.unique and not getattr(each, "key", False)]
+    found: list[tuple[Property | Reference, ...]] = []
+    for names in dict.fromkeys((*alone, *record.unique)):
+        group = [record.attributes[name] for name in names]
+        found.append(tuple(each for each in group if isinstance(each, Property | Reference)))
+    return found

@@ -1,0 +1,177 @@
+"""The tables of a model: their names in statements, their installation, their constraints in the model's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import peewee
+
+from interaqt.core.errors import ConstraintViolationError, NotInstalled, SetupError
+from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.storage.database import Database, Violation
+from interaqt.storage.ddl import Guard, TableDefinition
+
+__all__ = ["Schema", "column"]
+
+
+def column(source: peewee.Source, attribute: Property | Reference) -> peewee.Column:
+    """The column of an attribute, of a table or of one of its aliases."""
+    return peewee.Column(source, attribute.column)
+
+
+class Schema:
+    """One model in one database.
+
+    ``internal`` are records that the framework stores for itself, such as events; they have
+    tables like all others but no class that a user could ask for.
+    """
+
+    def __init__(self, model: Model, database: Database, internal: Iterable[RecordModel] = ()) -> None:
+        self.model = model
+        self.database = database
+        self.dialect = database.dialect
+        self.records: tuple[RecordModel, ...] = (*model.records.values(), *internal)
+        taken: set[str] = set()
+        self._definitions = {record.table: TableDefinition(record, self.dialect, taken) for record in self.records}
+        self._tables = {record.table: peewee.Table(record.table) for record in self.records}
+        guards = [guard for each in self._definitions.values() for guard in each.guards()]
+        self._by_name = {guard.name: guard for guard in guards}
+        self._by_columns = {
+            (guard.kind, guard.record.table, tuple(each.column for each in guard.attributes)): guard for guard in guards
+        }
+
+    # -- in statements
+
+    def table(self, record: RecordModel) -> peewee.Table:
+        """The table under its own name: what INSERT, UPDATE and DELETE are about."""
+        return self._tables[record.table]
+
+    def alias(self, record: RecordModel, name: str) -> peewee.Table:
+        """The table under another name, for reading."""
+        return self._tables[record.table].alias(name)
+
+    # -- in the database
+
+    def install(self) -> None:
+        """Create the tables that are missing.
+
+        Doing it again does nothing. An existing table is never changed: one that lacks a column
+        is an error that lists what is missing, and then nothing is created.
+        """
+        existing = self.database.tables()
+        self._require_columns(existing)
+        missing = [self._definitions[record.table] for record in self._ordered() if record.table not in existing]
+        statements = [each.create() for each in missing]
+        for each in missing:
+            statements += each.add_references() + each.create_indexes()
+        if statements:
+            self.database.run_ddl(statements)
+
+    def check(self) -> None:
+        """Refuse to work on a database that is not installed, or that is for another model."""
+        existing = self.database.tables()
+        missing = [record.table for record in self.records if record.table not in existing]
+        if missing:
+            raise NotInstalled(
+                f"the database has no table {', '.join(map(repr, missing))}",
+                hint="create what is missing with controller.setup(install=True)",
+            )
+        self._require_columns(existing)
+
+    def ddl(self) -> list[str]:
+        """The statements that create all of it, for a person to read."""
+        definitions = [self._definitions[record.table] for record in self._ordered()]
+        statements = [each.create() for each in definitions]
+        for each in definitions:
+            statements += each.add_references() + each.create_indexes()
+        return statements
+
+    def _require_columns(self, existing: dict[str, set[str]]) -> None:
+        lines = []
+        for record in self.records:
+            columns = existing.get(record.table)
+            for each in record.stored() if columns is not None else ():
+                if columns is not None and each.column not in columns:
+                    lines.append((each, self._definitions[record.table].column_hint(each)))
+        if lines:
+            raise SetupError(
+                "\n".join(
+                    f"{each} has no column {each.column!r} in the table {each.record.table!r}" for each, _ in lines
+                ),
+                code="setup.missing_column",
+                hint="an existing table is not changed by itself; add what is missing and fill it:\n"
+                + "\n".join(f"{hint};" for _, hint in lines),
+            )
+
+    def _ordered(self) -> list[RecordModel]:
+        """Targets before what refers to them, as far as there is such an order."""
+        ordered: dict[str, RecordModel] = {}
+        visiting: set[str] = set()
+
+        def visit(record: RecordModel) -> None:
+            if record.table in ordered or record.table in visiting:
+                return
+            visiting.add(record.table)
+            for reference in record.references():
+                visit(reference.target)
+            ordered[record.table] = record
+
+        for record in self.records:
+            visit(record)
+        return list(ordered.values())
+
+    # -- refused rows
+
+    def violation(self, violation: Violation) -> ConstraintViolationError:
+        """What a refused row means to who declared the model."""
+        guard = self._by_name.get(violation.constraint) or self._by_columns.get(
+            (violation.kind, violation.table, violation.columns)
+        )
+        if guard is None:
+            guard = self._guard_of_columns(violation)
+        if guard is None:
+            return ConstraintViolationError(
+                _UNKNOWN[violation.kind], kind=violation.kind, constraint=violation.constraint, record=violation.table
+            )
+        return ConstraintViolationError(
+            _described(guard),
+            kind=guard.kind,
+            constraint=guard.name,
+            record=guard.record.name,
+            properties=tuple(each.name for each in guard.attributes),
+        )
+
+    def _guard_of_columns(self, violation: Violation) -> Guard | None:
+        """A constraint that has no name, or of which the database does not tell it."""
+        record = next((record for record in self.records if record.table == violation.table), None)
+        if record is None or not violation.columns:
+            return None
+        known = {each.column: each for each in record.stored()}
+        attributes = tuple(known[name] for name in violation.columns if name in known)
+        return Guard(violation.constraint, violation.kind, record, attributes) if attributes else None
+
+
+#: What can be said where the database does not tell which constraint it was.
+_UNKNOWN = {
+    "unique": "a value that must be unique exists already",
+    "not_null": "a value that is not optional is None",
+    "foreign_key": "a reference names a record that does not exist, or one to be deleted is still referred to",
+    "check": "a value is not of its declared type",
+}
+
+
+def _described(guard: Guard) -> str:
+    record, names = guard.record, " and ".join(each.name for each in guard.attributes)
+    first = guard.attributes[0]
+    match guard.kind:
+        case "unique":
+            return f"there is a {record} with the same {names} already"
+        case "not_null":
+            return f"{first} is None, but it is not optional"
+        case "foreign_key" if isinstance(first, Reference):
+            return (
+                f"{first} names a {first.target} that does not exist, or a {first.target} that is to be "
+                f"deleted is still named by {first}"
+            )
+        case _:
+            return f"{first} has a value that is not {first.type}"
