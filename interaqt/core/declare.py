@@ -43,7 +43,7 @@ R = TypeVar("R")
 _UNNAMED_KEY = "id"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Scope:
     """Where names in a class body's annotations are looked up."""
 
@@ -255,14 +255,12 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
     for name, each in attributes.items():
         spec, annotation = each.spec, each.annotation
         if isinstance(spec, KeySpec) and annotation in _KEY_FACTORIES:
-            given[name] = attrs.field(init=False, factory=_KEY_FACTORIES[annotation], type=annotation)
+            given[name] = attrs.field(init=False, factory=_KEY_FACTORIES[annotation])
         elif isinstance(spec, OneSpec) and spec.inverse is None:
-            given[name] = attrs.field(default=spec.default, type=annotation)
+            given[name] = attrs.field(default=spec.default)
         elif isinstance(spec, FieldSpec):
             default = spec.default if spec.factory is None else attrs.Factory(spec.factory)
-            given[name] = attrs.field(
-                default=default, validator=spec.validator, converter=spec.converter, type=annotation
-            )
+            given[name] = attrs.field(default=default, validator=spec.validator, converter=spec.converter)
     namespace = {
         name: value
         for name, value in vars(cls).items()
@@ -385,9 +383,7 @@ def _plain_attrs(cls: Any, attributes: dict[str, AttributeDeclaration]) -> type:
         if default is attrs.NOTHING and _may_be_none(each.annotation):
             # An optional item that is absent and one that is None are the same.
             default = None
-        given[name] = attrs.field(
-            default=default, validator=spec.validator, converter=spec.converter, type=each.annotation
-        )
+        given[name] = attrs.field(default=default, validator=spec.validator, converter=spec.converter)
         if name in vars(cls):
             delattr(cls, name)
     made: Any = attrs.define(cls, these=given, kw_only=True, frozen=True, slots=False)

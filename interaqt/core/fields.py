@@ -53,7 +53,7 @@ class Spec:
 @attrs.define(eq=False)
 class FieldSpec(Spec):
     location: Location
-    default: Any = attrs.NOTHING
+    default: Any = attrs.field(factory=lambda: attrs.NOTHING)
     factory: Callable[[], Any] | None = None
     unique: bool = False
     index: bool = False
@@ -73,7 +73,7 @@ class OneSpec(Spec):
     inverse: str | None = None
     unique: bool = False
     on_delete: OnDelete | None = None
-    default: Any = attrs.NOTHING
+    default: Any = attrs.field(factory=lambda: attrs.NOTHING)
     changes: tuple[Transition[Any], ...] = ()
 
 
