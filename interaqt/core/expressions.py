@@ -11,7 +11,7 @@ callback forks the trace (see ``core.tracing``), so operations only meet values 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from interaqt.core.model import Collection, RecordModel
 
 __all__ = [
+    "FALSE",
+    "OPERATIONS",
+    "TRUE",
     "Aggregate",
     "Attr",
     "Const",
     "Expr",
-    "FALSE",
-    "OPERATIONS",
     "Op",
     "Param",
     "Root",
-    "TRUE",
     "all_of",
     "any_of",
     "case",
     "children",
     "literal",
     "negate",
+    "opposite",
     "replace",
     "walk",
 ]
@@ -224,12 +225,24 @@ def replace(expr: Expr, swap: Callable[[Expr], Expr | None]) -> Expr:
             return expr
 
 
+_OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
+
+
+def opposite(expr: Op) -> Op | None:
+    """The comparison that holds exactly when this one does not; a NaN is neither less nor not less."""
+    if expr.name in _OPPOSITE and (expr.name in ("eq", "ne") or expr.args[0].type.kind is not Kind.FLOAT):
+        return Op(_OPPOSITE[expr.name], expr.args, BOOL)
+    return None
+
+
 def negate(expr: Expr) -> Expr:
     match expr:
         case Const(value=value):
             return FALSE if value else TRUE
         case Op(name="not", args=(inner,)):
             return inner
+        case Op():
+            return opposite(expr) or Op("not", (expr,), BOOL)
         case _:
             return Op("not", (expr,), BOOL)
 
@@ -258,7 +271,27 @@ def _join(name: str, parts: tuple[Expr, ...], neutral: Const, deciding: Const) -
     if deciding in flat:
         # What stands before it may still matter to nobody: expressions have no effects.
         return deciding
+    flat = _memberships(flat, "eq" if name == "or" else "ne")
     return flat[0] if len(flat) == 1 else Op(name, tuple(flat), BOOL)
+
+
+def _memberships(parts: list[Expr], name: str) -> list[Expr]:
+    """``x == 1 or x == 2`` as ``x in (1, 2)``, and ``x != 1 and x != 2`` as ``not x in (1, 2)``."""
+    merged: dict[object, tuple[Expr, ...]] = {}
+    for place, part in enumerate(parts):
+        inner = negate(part) if name == "ne" else part
+        if isinstance(inner, Op) and inner.name in ("eq", "in") and isinstance(inner.args[1], Const):
+            value, *constants = inner.args
+            known = merged.get(value, ())
+            merged[value] = known + tuple(each for each in constants if each not in known)
+        else:
+            merged[place] = (part,)
+    return [_membership(key, found, name) if not isinstance(key, int) else found[0] for key, found in merged.items()]
+
+
+def _membership(value: object, constants: tuple[Expr, ...], name: str) -> Expr:
+    found = Op("eq" if len(constants) == 1 else "in", (cast("Expr", value), *constants), BOOL)
+    return negate(found) if name == "ne" else found
 
 
 def case(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
@@ -266,6 +299,8 @@ def case(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
     if condition == TRUE or then == otherwise:
         return then
     if condition == FALSE:
+        return otherwise
+    if isinstance(then, Const) and then.value is None and condition == Op("is_null", (otherwise,), BOOL):
         return otherwise
     if then.type.kind is Kind.BOOL and not (then.type.nullable or otherwise.type.nullable):
         if then == TRUE:
