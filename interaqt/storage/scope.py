@@ -1,0 +1,171 @@
+"""Where an expression's rows are in a statement: what gives ``sql.render`` its leaves.
+
+An expression names roots; a statement has tables, given rows and derived sources. A scope binds
+the ones to the others, and follows references from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+import peewee
+
+from interaqt.core.expressions import Aggregate, Attr, Expr, Root
+from interaqt.core.model import Attribute, Mirror, Property, RecordModel, Reference
+from interaqt.storage.schema import Schema, column
+from interaqt.storage.sql import Leaf, bind, render, template
+
+if TYPE_CHECKING:
+    from interaqt.storage.dialect import Dialect
+
+__all__ = ["Binding", "Image", "Row", "Scope", "Source"]
+
+S = TypeVar("S", bound=peewee.Select)
+
+
+class Binding:
+    """How the columns of one root are read."""
+
+    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
+        raise NotImplementedError
+
+
+@attrs.frozen(eq=False)
+class Row(Binding):
+    """The root is a row of a table in the statement."""
+
+    source: peewee.Source
+
+    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
+        return column(self.source, attribute)
+
+
+@attrs.frozen(eq=False)
+class Image(Binding):
+    """The root's values are given when the statement is run, as slots named ``prefix.attribute``."""
+
+    prefix: str
+
+    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
+        return bind(f"{self.prefix}.{attribute.name}", attribute.type, dialect)
+
+
+@attrs.frozen(eq=False)
+class Source(Binding):
+    """The root is a row of a derived source, whose columns are named as the attributes are."""
+
+    source: peewee.Source
+
+    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
+        return peewee.Column(self.source, attribute.name)
+
+
+class Scope:
+    """The leaves of expressions over the given roots.
+
+    What lies behind a reference is read by a subselect, or, with ``join``, by a join that the
+    statement must then have: see :meth:`joined`. Neither ever multiplies rows. ``first`` is asked
+    before the roots, at every depth.
+    """
+
+    def __init__(
+        self, schema: Schema, roots: Mapping[str, Binding], join: bool = False, first: Leaf | None = None
+    ) -> None:
+        self._first = first
+        self._schema = schema
+        self._roots = dict(roots)
+        self._join = join
+        self._steps: dict[Expr, peewee.Table] = {}
+        self._names: list[int] = [0]
+        self.joins: list[tuple[peewee.Table, peewee.Node]] = []
+
+    def render(self, expr: Expr) -> peewee.Node:
+        """The node of an expression over this scope's roots."""
+        return render(expr, self._schema.dialect, self.leaf)
+
+    def joined(self, query: S) -> S:
+        """The query with the joins that the expressions rendered so far need."""
+        for table, on in self.joins:
+            query = query.join(table, peewee.JOIN.LEFT_OUTER, on)
+        return query
+
+    def leaf(self, expr: Expr) -> peewee.Node | None:
+        found = self._first(expr) if self._first is not None else None
+        if found is not None:
+            return found
+        match expr:
+            case Root(name=name, record=record):
+                return self._roots[name].read(record.key, self._schema.dialect)
+            case Attr(of=of, name=name):
+                return self._attribute(of, _record_of(of).attributes[name])
+            case Aggregate():
+                return self._aggregate(expr)
+        return None
+
+    # -- references
+
+    def _attribute(self, of: Expr, attribute: Attribute) -> peewee.Node:
+        if isinstance(attribute, Property) and attribute.key:
+            return self.render(of)
+        if isinstance(attribute, Mirror):
+            # Its own key is all that is asked for.
+            found, on = self._lookup(Attr(of, attribute.name, attribute.type))
+            return self._read(found, on, attribute.target.key)
+        assert isinstance(attribute, Property | Reference), f"{attribute} has no column"
+        if isinstance(of, Root):
+            return self._roots[of.name].read(attribute, self._schema.dialect)
+        found, on = self._lookup(of)
+        return self._read(found, on, attribute)
+
+    def _read(self, table: peewee.Table, on: peewee.Node | None, attribute: Property | Reference) -> peewee.Node:
+        value = column(table, attribute)
+        return value if on is None else template("{0}", table.select(value).where(on))
+
+    def _lookup(self, of: Expr) -> tuple[peewee.Table, peewee.Node | None]:
+        """The table that has the record ``of``, and which of its rows that is; None once it is joined."""
+        if of in self._steps:
+            return self._steps[of], None
+        record = _record_of(of)
+        via: Property | Reference = record.key
+        key, name = of, record.table
+        if isinstance(of, Attr):
+            step = _record_of(of.of).attributes[of.name]
+            name = step.name
+            if isinstance(step, Mirror):
+                via, key = step.via, of.of
+        table = self._alias(record, name)
+        on = template("({0} = {1})", column(table, via), self.render(key))
+        if not self._join:
+            return table, on
+        self._steps[of] = table
+        self.joins.append((table, on))
+        return table, None
+
+    def _alias(self, record: RecordModel, name: str) -> peewee.Table:
+        # No identifier of a model has this sign, so no name of a statement's own is taken.
+        self._names[0] += 1
+        return self._schema.alias(record, f"{name}#{self._names[0]}")
+
+    # -- collections
+
+    def _aggregate(self, expr: Aggregate) -> peewee.Node:
+        collection = expr.collection
+        table = self._alias(collection.link, collection.name)
+        inner = Scope(self._schema, {**self._roots, expr.root.name: Row(table)}, first=self._first)
+        inner._names = self._names
+        conditions = [template("({0} = {1})", column(table, collection.via), self.render(expr.of))]
+        if collection.far is not None and collection.far.type.nullable:
+            conditions.append(template("({0} IS NOT NULL)", column(table, collection.far)))
+        if expr.where is not None:
+            conditions.append(template("{0}", inner.render(expr.where)))
+        if expr.kind == "exists":
+            return template("EXISTS {0}", table.select(peewee.SQL("1")).where(*conditions))
+        return template("{0}", table.select(peewee.fn.COUNT(peewee.SQL("*"))).where(*conditions))
+
+
+def _record_of(expr: Expr) -> RecordModel:
+    record = expr.type.record
+    assert record is not None, f"{expr} is no record"
+    return record
