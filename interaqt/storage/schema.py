@@ -87,20 +87,23 @@ class Schema:
         return statements
 
     def _require_columns(self, existing: dict[str, set[str]]) -> None:
-        lines = []
-        for record in self.records:
-            columns = existing.get(record.table)
-            for each in record.stored() if columns is not None else ():
-                if columns is not None and each.column not in columns:
-                    lines.append((each, self._definitions[record.table].column_hint(each)))
-        if lines:
+        missing = [
+            each
+            for record in self.records
+            if record.table in existing
+            for each in record.stored()
+            if each.column not in existing[record.table]
+        ]
+        if missing:
+            hints = [self._definitions[each.record.table].column_hint(each) for each in missing]
             raise SetupError(
                 "\n".join(
-                    f"{each} has no column {each.column!r} in the table {each.record.table!r}" for each, _ in lines
+                    f"the table {each.record.table!r} has no column {each.column!r}, for {each}" for each in missing
                 ),
                 code="setup.missing_column",
-                hint="an existing table is not changed by itself; add what is missing and fill it:\n"
-                + "\n".join(f"{hint};" for _, hint in lines),
+                hint="\n".join(
+                    ("an existing table is not changed by itself; add what is missing and fill it:", *hints)
+                ),
             )
 
     def _ordered(self) -> list[RecordModel]:
