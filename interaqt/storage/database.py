@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -13,7 +13,7 @@ import peewee
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["Capability", "Database", "Executor", "Result", "Row", "Transaction", "Violation"]
+__all__ = ["Capability", "Database", "Executor", "Recorder", "Result", "Row", "Transaction", "Violation"]
 
 Row = tuple[Any, ...]
 
@@ -77,6 +77,16 @@ class Violation:
     columns: tuple[str, ...] = ()
 
 
+@attrs.define
+class Recorder:
+    """What was sent to a database while it listened, for tests and for measuring."""
+
+    statements: list[tuple[str, tuple[Any, ...]]] = attrs.field(factory=list)
+    """SQL and values, in the order of sending, ``BEGIN`` and ``COMMIT`` included."""
+    round_trips: int = 0
+    """How often the client waited for an answer over a network; 0 where there is none."""
+
+
 class Database(ABC):
     """Connections, transactions and errors of one database."""
 
@@ -85,9 +95,25 @@ class Database(ABC):
     peewee: peewee.Database
     """Builds SQL and schema; it never runs a dispatch's statements."""
 
+    _recorders: tuple[Recorder, ...] = ()
+
+    @contextmanager
+    def recording(self) -> Iterator[Recorder]:
+        """Record the statements of all transactions and reads that start inside; free when off."""
+        recorder = Recorder()
+        self._recorders = (*self._recorders, recorder)
+        try:
+            yield recorder
+        finally:
+            self._recorders = tuple(each for each in self._recorders if each is not recorder)
+
     @abstractmethod
-    def begin(self, isolation: str | None = None) -> Transaction:
-        """Start a transaction, on a connection of its own until it ends."""
+    def begin(self, isolation: str | None = None, *, read_only: bool = False) -> Transaction:
+        """Start a transaction, on a connection of its own until it ends.
+
+        A thread has one open at a time. A read-only one sees one state of the data all along
+        and holds up no writer.
+        """
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Executor]:
