@@ -22,9 +22,10 @@ from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Expr, Op, case
 from interaqt.core.lift import coerce, constant_hooks, expression_of, lift
 from interaqt.core.self_check import check_expression, check_tree
-from interaqt.core.stand_in import Fields, Traced, TracedFields, TracedMany, present, stand_in
+from interaqt.core.stand_in import Fields, TracedFields, TracedMany, present, stand_in
 from interaqt.core.trace_session import CUSTOM, Session, describe, refuse, tracing, tracing_active
 from interaqt.core.trace_tree import Branch, Construction, Leaf, Tree
+from interaqt.core.traced import Traced
 from interaqt.core.types import Kind, ValueType
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Fields",
     "Leaf",
     "Tree",
+    "coerce",
     "constant_hooks",
     "join",
     "lift",
@@ -45,12 +47,10 @@ __all__ = [
 #: More runs than this mean a callback that branches beyond what SQL should be asked to do.
 MOST_PATHS = 256
 
-Argument = Expr | Fields | Traced | TracedFields
-
 
 def trace_value(
     function: Callable[..., Any],
-    arguments: Sequence[Argument],
+    arguments: Sequence[object],
     expected: ValueType,
     *,
     subject: str = "",
@@ -60,6 +60,7 @@ def trace_value(
 ) -> Expr:
     """The callback's value as one expression of the expected type.
 
+    ``arguments`` are expressions and :class:`Fields`; one that is nullable is None on some paths.
     ``check`` compares it with what the callback gives in plain Python on a few sample records.
     """
     sources = [_source(argument) for argument in arguments]
@@ -73,7 +74,7 @@ def trace_value(
 
 def trace(
     function: Callable[..., Any],
-    arguments: Sequence[Argument],
+    arguments: Sequence[object],
     *,
     subject: str = "",
     location: Location | None = None,
@@ -117,10 +118,15 @@ def _join(tree: Tree, expected: ValueType, null: Expr | None) -> tuple[Expr, boo
 # -- the runs -----------------------------------------------------------------------------
 
 
-def _source(argument: Argument) -> Expr | Fields:
+def _source(argument: object) -> Expr | Fields:
+    """What an argument stands for: it may be given as such, or as a stand-in."""
     if isinstance(argument, TracedFields):
         return argument._iq_fields
-    return expression_of(argument) or argument  # type: ignore[return-value]
+    if isinstance(argument, Traced):
+        return argument._iq_expr
+    if isinstance(argument, Expr | Fields):
+        return argument
+    raise TypeError(f"a callback is traced over expressions and Fields, not {argument!r}")
 
 
 def _trace(function: Callable[..., Any], sources: Sequence[Expr | Fields], allow_collections: bool) -> Tree:

@@ -48,113 +48,113 @@ def reviewer_name(p: Post) -> str:
     return reviewer.nick or reviewer.name
 
 
-B, I, F, D, S = (ValueType(kind) for kind in (Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.DECIMAL, Kind.STR))
+BOOL, INT, FLOAT, DECIMAL, STR = (ValueType(kind) for kind in (Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.DECIMAL, Kind.STR))
 DATE, TIME, SPAN = (ValueType(kind) for kind in (Kind.DATE, Kind.DATETIME, Kind.TIMEDELTA))
 
 CASES: dict[str, tuple[ValueType, Callable[[Any], Any]]] = {
-    "and": (B, lambda p: p.live and p.pinned),
-    "and of comparisons": (B, lambda p: p.at.year >= 2026 and p.author.name != "bot"),
-    "or": (B, lambda p: p.live or p.score > 3),
-    "not": (B, lambda p: not p.live),
-    "mixed": (B, lambda p: not (p.live and p.score > 2) or p.title == ""),
-    "ternary": (I, lambda p: 1 if p.live else p.score),
-    "if and early returns": (S, returning_early),
-    "chained comparison": (B, lambda p: 0 < p.score <= 3),
-    "chained comparison of two": (B, lambda p: p.rank < p.score < 5),
-    "in a tuple": (B, lambda p: p.score in (0, 3, 12)),
-    "not in a tuple": (B, lambda p: p.title not in ("", "Hello")),
-    "in a list of members": (B, lambda p: p.status in [Status.DRAFT, Status.GONE]),
-    "in and another": (B, lambda p: p.score in (3, 12) and p.live),
-    "in a text": (B, lambda p: "%b" in p.title),
-    "truth of an int": (B, lambda p: bool(p.score)),
-    "truth of a str": (B, lambda p: not p.title),
-    "truth of bytes": (B, lambda p: bool(p.blob)),
-    "truth of a record": (B, lambda p: bool(p.author)),
-    "truth of a span": (B, lambda p: bool(p.span)),
-    "or of values": (S, lambda p: p.title or "untitled"),
-    "and of values": (I, lambda p: p.score and p.rank),
-    "is None": (B, lambda p: p.reviewer is None),
-    "is not None": (B, lambda p: p.reviewer is not None and p.reviewer.age > 6),
-    "== None": (B, lambda p: p.likes_limit == None),  # noqa: E711
-    "None or a default": (I, lambda p: p.likes_limit or 5),
-    "None or a default, but not 0": (I, lambda p: p.likes_limit if p.likes_limit is not None else 5),
-    "None through a helper": (S, reviewer_name),
-    "None from a reference": (S.optional(), lambda p: p.reviewer.name if p.reviewer else None),
-    "None compared": (B, lambda p: p.likes_limit == 12),
-    "nullable as it is": (I.optional(), lambda p: p.likes_limit),
-    "nullable of nullable": (S.optional(), lambda p: p.reviewer and p.reviewer.nick),
-    "sum and product": (I, lambda p: 2 * p.score + p.rank * p.rank - 1),
-    "reflected": (I, lambda p: 10 - p.score),
-    "int and float": (F, lambda p: p.score + p.rating),
-    "int as float": (F, lambda p: p.score),
-    "int and Decimal": (D, lambda p: p.score * p.price),
-    "int as Decimal": (D, lambda p: p.score),
-    "bool as int": (I, lambda p: p.live),
-    "bool in a sum": (I, lambda p: p.live + p.pinned),
-    "sum of generator": (I, lambda p: sum(each > 0 for each in (p.score, p.rank))),
-    "true division": (F, lambda p: p.score / 4),
-    "true division, guarded": (F, lambda p: p.rank / p.score if p.score else 0),
-    "guarded by !=": (F, lambda p: p.rank / p.score if p.score != 0 else 0),
-    "guarded by >": (I, lambda p: p.rank // p.score if p.score > 0 else -1),
-    "guarded by max": (I, lambda p: p.rank // max(p.score, 1)),
-    "floor division": (I, lambda p: p.score // 2),
-    "remainder": (I, lambda p: p.score % -4),
-    "divmod": (I, lambda p: sum(divmod(p.score, 5))),
-    "Decimal remainder": (D, lambda p: p.price % 2),
-    "power": (I, lambda p: p.score**3),
-    "neg, pos, abs": (I, lambda p: -p.score + +p.rank + abs(p.score)),
-    "min and max": (I, lambda p: max(p.score, p.rank, 1) - min(p.score, 2)),
-    "round": (I, lambda p: round(p.rating)),
-    "round to places": (D, lambda p: round(p.price, 1)),
-    "floor, ceil, trunc": (I, lambda p: math.floor(p.rating) + math.ceil(p.price) * 10 + math.trunc(p.rating) * 100),
-    "len": (I, lambda p: len(p.title)),
-    "len in a helper": (I, lambda p: sum(map(lambda x: len(x), (p.title, p.author.name)))),  # noqa: C417
-    "len of bytes": (I, lambda p: len(p.blob)),
-    "lower, upper, strip": (S, lambda p: p.title.strip().lower() + p.title.upper()),
-    "lstrip, rstrip": (S, lambda p: p.title.lstrip() + "|" + p.title.rstrip()),
-    "startswith": (B, lambda p: p.title.startswith("He")),
-    "startswith of several": (B, lambda p: p.title.startswith(("He", "a"))),
-    "endswith": (B, lambda p: p.title.endswith("_c")),
-    "replace": (S, lambda p: p.title.replace("l", "--")),
-    "f-string": (S, lambda p: f"<{p.title}> by {p.author.name}: {p.title}"),
-    "f-string of one": (S, lambda p: f"{p.title}"),
-    "f-string with a method inside": (S, lambda p: f"{p.title.upper()}ä"),
-    "str": (S, lambda p: str(p.title) + "x"),
-    "str of a StrEnum": (S, lambda p: f"level {p.level}"),
-    "join": (S, lambda p: ", ".join([str(p.title), str(p.author.name)])),
-    "date parts": (I, lambda p: p.at.year + p.at.month + p.at.day + p.at.hour + p.at.minute + p.at.second),
-    "microsecond": (I, lambda p: p.at.microsecond),
-    "weekday": (I, lambda p: p.at.weekday() * 10 + p.due.isoweekday()),
+    "and": (BOOL, lambda p: p.live and p.pinned),
+    "and of comparisons": (BOOL, lambda p: p.at.year >= 2026 and p.author.name != "bot"),
+    "or": (BOOL, lambda p: p.live or p.score > 3),
+    "not": (BOOL, lambda p: not p.live),
+    "mixed": (BOOL, lambda p: not (p.live and p.score > 2) or p.title == ""),
+    "ternary": (INT, lambda p: 1 if p.live else p.score),
+    "if and early returns": (STR, returning_early),
+    "chained comparison": (BOOL, lambda p: 0 < p.score <= 3),
+    "chained comparison of two": (BOOL, lambda p: p.rank < p.score < 5),
+    "in a tuple": (BOOL, lambda p: p.score in (0, 3, 12)),
+    "not in a tuple": (BOOL, lambda p: p.title not in ("", "Hello")),
+    "in a list of members": (BOOL, lambda p: p.status in [Status.DRAFT, Status.GONE]),
+    "in and another": (BOOL, lambda p: p.score in (3, 12) and p.live),
+    "in a text": (BOOL, lambda p: "%b" in p.title),
+    "truth of an int": (BOOL, lambda p: bool(p.score)),
+    "truth of a str": (BOOL, lambda p: not p.title),
+    "truth of bytes": (BOOL, lambda p: bool(p.blob)),
+    "truth of a record": (BOOL, lambda p: bool(p.author)),
+    "truth of a span": (BOOL, lambda p: bool(p.span)),
+    "or of values": (STR, lambda p: p.title or "untitled"),
+    "and of values": (INT, lambda p: p.score and p.rank),
+    "is None": (BOOL, lambda p: p.reviewer is None),
+    "is not None": (BOOL, lambda p: p.reviewer is not None and p.reviewer.age > 6),
+    "== None": (BOOL, lambda p: p.likes_limit == None),  # noqa: E711
+    "None or a default": (INT, lambda p: p.likes_limit or 5),
+    "None or a default, but not 0": (INT, lambda p: p.likes_limit if p.likes_limit is not None else 5),
+    "None through a helper": (STR, reviewer_name),
+    "None from a reference": (STR.optional(), lambda p: p.reviewer.name if p.reviewer else None),
+    "None compared": (BOOL, lambda p: p.likes_limit == 12),
+    "nullable as it is": (INT.optional(), lambda p: p.likes_limit),
+    "nullable of nullable": (STR.optional(), lambda p: p.reviewer and p.reviewer.nick),
+    "sum and product": (INT, lambda p: 2 * p.score + p.rank * p.rank - 1),
+    "reflected": (INT, lambda p: 10 - p.score),
+    "int and float": (FLOAT, lambda p: p.score + p.rating),
+    "int as float": (FLOAT, lambda p: p.score),
+    "int and Decimal": (DECIMAL, lambda p: p.score * p.price),
+    "int as Decimal": (DECIMAL, lambda p: p.score),
+    "bool as int": (INT, lambda p: p.live),
+    "bool in a sum": (INT, lambda p: p.live + p.pinned),
+    "sum of generator": (INT, lambda p: sum(each > 0 for each in (p.score, p.rank))),
+    "true division": (FLOAT, lambda p: p.score / 4),
+    "true division, guarded": (FLOAT, lambda p: p.rank / p.score if p.score else 0),
+    "guarded by !=": (FLOAT, lambda p: p.rank / p.score if p.score != 0 else 0),
+    "guarded by >": (INT, lambda p: p.rank // p.score if p.score > 0 else -1),
+    "guarded by max": (INT, lambda p: p.rank // max(p.score, 1)),
+    "floor division": (INT, lambda p: p.score // 2),
+    "remainder": (INT, lambda p: p.score % -4),
+    "divmod": (INT, lambda p: sum(divmod(p.score, 5))),
+    "Decimal remainder": (DECIMAL, lambda p: p.price % 2),
+    "power": (INT, lambda p: p.score**3),
+    "neg, pos, abs": (INT, lambda p: -p.score + +p.rank + abs(p.score)),
+    "min and max": (INT, lambda p: max(p.score, p.rank, 1) - min(p.score, 2)),
+    "round": (INT, lambda p: round(p.rating)),
+    "round to places": (DECIMAL, lambda p: round(p.price, 1)),
+    "floor, ceil, trunc": (INT, lambda p: math.floor(p.rating) + math.ceil(p.price) * 10 + math.trunc(p.rating) * 100),
+    "len": (INT, lambda p: len(p.title)),
+    "len in a helper": (INT, lambda p: sum(map(lambda x: len(x), (p.title, p.author.name)))),  # noqa: C417
+    "len of bytes": (INT, lambda p: len(p.blob)),
+    "lower, upper, strip": (STR, lambda p: p.title.strip().lower() + p.title.upper()),
+    "lstrip, rstrip": (STR, lambda p: p.title.lstrip() + "|" + p.title.rstrip()),
+    "startswith": (BOOL, lambda p: p.title.startswith("He")),
+    "startswith of several": (BOOL, lambda p: p.title.startswith(("He", "a"))),
+    "endswith": (BOOL, lambda p: p.title.endswith("_c")),
+    "replace": (STR, lambda p: p.title.replace("l", "--")),
+    "f-string": (STR, lambda p: f"<{p.title}> by {p.author.name}: {p.title}"),
+    "f-string of one": (STR, lambda p: f"{p.title}"),
+    "f-string with a method inside": (STR, lambda p: f"{p.title.upper()}ä"),
+    "str": (STR, lambda p: str(p.title) + "x"),
+    "str of a StrEnum": (STR, lambda p: f"level {p.level}"),
+    "join": (STR, lambda p: ", ".join([str(p.title), str(p.author.name)])),
+    "date parts": (INT, lambda p: p.at.year + p.at.month + p.at.day + p.at.hour + p.at.minute + p.at.second),
+    "microsecond": (INT, lambda p: p.at.microsecond),
+    "weekday": (INT, lambda p: p.at.weekday() * 10 + p.due.isoweekday()),
     "date of": (DATE, lambda p: p.at.date()),
-    "dates compared": (B, lambda p: p.at.date() < p.due),
+    "dates compared": (BOOL, lambda p: p.at.date() < p.due),
     "date and span": (DATE, lambda p: p.due + p.span),
     "date less span": (DATE, lambda p: p.due - p.span),
     "moment and span": (TIME, lambda p: p.at + p.span * 2),
     "moment less constant": (TIME, lambda p: p.at - dt.timedelta(days=1)),
     "moments apart": (SPAN, lambda p: p.at - dt.datetime(2025, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))),
-    "days": (I, lambda p: p.span.days),
-    "total seconds": (F, lambda p: p.span.total_seconds() / 60),
-    "Enum member": (B, lambda p: p.status == Status.LIVE),
+    "days": (INT, lambda p: p.span.days),
+    "total seconds": (FLOAT, lambda p: p.span.total_seconds() / 60),
+    "Enum member": (BOOL, lambda p: p.status == Status.LIVE),
     "Enum as it is": (value_type(Status), lambda p: p.status if p.live else Status.GONE),
-    "Enum value": (S, lambda p: p.status.value),
-    "Enum name": (S, lambda p: p.status.name.lower()),
-    "StrEnum by its text": (B, lambda p: p.level == "low"),
+    "Enum value": (STR, lambda p: p.status.value),
+    "Enum name": (STR, lambda p: p.status.name.lower()),
+    "StrEnum by its text": (BOOL, lambda p: p.level == "low"),
     "Literal": (value_type(Literal["en", "de"]), lambda p: p.lang),
-    "Literal compared": (B, lambda p: p.lang != "de"),
-    "helper": (I, lambda p: bucket(p.score) + bucket(p.rank)),
-    "another computed property": (S, lambda p: p.full),
-    "more of a computed property": (S, lambda p: p.full.lower()),
-    "property of the class": (S, lambda p: p.author.shout),
-    "method of the class": (B, lambda p: p.is_hot(above=3) or p.author.older_than(17)),
-    "constant of the class": (B, lambda p: p.score > p.MAXIMUM),
-    "same record": (B, lambda p: p.author == p.reviewer),
-    "any and all": (B, lambda p: any((p.live, p.pinned)) and all([p.score < 20, p.rank < 3])),
-    "sorted": (I, lambda p: sorted((p.score, p.rank, 1))[1]),
-    "bitwise on bools": (B, lambda p: (p.score > 1) & p.live | p.pinned),
-    "equality of bools": (B, lambda p: (p.score > 1) == p.live),
-    "bool compared": (B, lambda p: p.live == False),  # noqa: E712
-    "local variable and loop": (I, lambda p: sum(p.score * n for n in range(4))),
-    "constant": (I, lambda p: 7),
+    "Literal compared": (BOOL, lambda p: p.lang != "de"),
+    "helper": (INT, lambda p: bucket(p.score) + bucket(p.rank)),
+    "another computed property": (STR, lambda p: p.full),
+    "more of a computed property": (STR, lambda p: p.full.lower()),
+    "property of the class": (STR, lambda p: p.author.shout),
+    "method of the class": (BOOL, lambda p: p.is_hot(above=3) or p.author.older_than(17)),
+    "constant of the class": (BOOL, lambda p: p.score > p.MAXIMUM),
+    "same record": (BOOL, lambda p: p.author == p.reviewer),
+    "any and all": (BOOL, lambda p: any((p.live, p.pinned)) and all([p.score < 20, p.rank < 3])),
+    "sorted": (INT, lambda p: sorted((p.score, p.rank, 1))[1]),
+    "bitwise on bools": (BOOL, lambda p: (p.score > 1) & p.live | p.pinned),
+    "equality of bools": (BOOL, lambda p: (p.score > 1) == p.live),
+    "bool compared": (BOOL, lambda p: p.live == False),  # noqa: E712
+    "local variable and loop": (INT, lambda p: sum(p.score * n for n in range(4))),
+    "constant": (INT, lambda p: 7),
 }  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_a_trace_gives_what_the_callback_gives(name: str) -> None:
         assert expected.kind is not Kind.BOOL or type(found) is type(wanted)
 
 
-def value(callback: Callable[[Any], Any], expected: ValueType = B) -> Any:
+def value(callback: Callable[[Any], Any], expected: ValueType = BOOL) -> Any:
     return trace_value(callback, [ROW], expected)
 
 
@@ -185,21 +185,21 @@ def test_and_joins_into_one_and() -> None:
 
 
 def test_or_of_equalities_becomes_in() -> None:
-    among = Op("in", (attr("score"), Const(1, I), Const(2, I), Const(3, I)), B)
+    among = Op("in", (attr("score"), Const(1, INT), Const(2, INT), Const(3, INT)), BOOL)
     assert value(lambda p: p.score in (1, 2, 3)) == among
     assert value(lambda p: p.score == 1 or p.score == 2 or p.score == 3) == among
-    assert value(lambda p: p.score not in (1, 2, 3)) == Op("not", (among,), B)
+    assert value(lambda p: p.score not in (1, 2, 3)) == Op("not", (among,), BOOL)
 
 
 def test_a_nullable_attribute_returned_as_it_is_stays_a_plain_attribute() -> None:
-    assert value(lambda p: p.likes_limit, I.optional()) == attr("likes_limit")
+    assert value(lambda p: p.likes_limit, INT.optional()) == attr("likes_limit")
     assert value(lambda p: p.reviewer, ValueType(Kind.RECORD, True, record=USER)) == attr("reviewer")
 
 
 def test_a_default_for_none_is_a_case_that_is_never_null() -> None:
-    expr = value(lambda p: p.likes_limit if p.likes_limit is not None else 0, I)
+    expr = value(lambda p: p.likes_limit if p.likes_limit is not None else 0, INT)
     limit = attr("likes_limit")
-    assert expr == Op("case", (Op("is_null", (limit,), B), Const(0, I), limit), I)
+    assert expr == Op("case", (Op("is_null", (limit,), BOOL), Const(0, INT), limit), INT)
 
 
 def test_what_a_path_has_decided_is_not_asked_again() -> None:
@@ -209,17 +209,17 @@ def test_what_a_path_has_decided_is_not_asked_again() -> None:
 
 
 def test_a_nullable_param_is_none_on_one_path() -> None:
-    param = Param("user.nick", S.optional())
-    expr = trace_value(lambda p, nick: nick is not None and p.title == nick, [ROW, param], B)
-    is_null = Op("is_null", (param,), B)
-    assert expr == all_of(Op("not", (is_null,), B), Op("eq", (attr("title"), param), B))
+    param = Param("user.nick", STR.optional())
+    expr = trace_value(lambda p, nick: nick is not None and p.title == nick, [ROW, param], BOOL)
+    is_null = Op("is_null", (param,), BOOL)
+    assert expr == all_of(Op("not", (is_null,), BOOL), Op("eq", (attr("title"), param), BOOL))
 
 
 def test_the_parts_of_an_event_are_params() -> None:
-    title, record = Param("payload.title", S), Param("payload.post", POST.type)
+    title, record = Param("payload.title", STR), Param("payload.post", POST.type)
     event = Fields("event", {"payload": Fields("payload", {"title": title, "post": record}), "at": Param("at", TIME)})
-    expr = trace_value(lambda p, e: p == e.payload.post and e.payload.title != "", [ROW, event], B)
-    assert expr == all_of(Op("eq", (ROW, record), B), Op("ne", (title, Const("", S)), B))
+    expr = trace_value(lambda p, e: p == e.payload.post and e.payload.title != "", [ROW, event], BOOL)
+    assert expr == all_of(Op("eq", (ROW, record), BOOL), Op("ne", (title, Const("", STR)), BOOL))
 
 
 def test_constructions_stay_at_the_leaves() -> None:
@@ -242,7 +242,7 @@ def test_constructions_stay_at_the_leaves() -> None:
     made = tree.then.value
     assert isinstance(made, Construction)
     assert made.record_class is Copy
-    assert lift(made.values["title"]) == Op("concat", (Const("copy of ", S), attr("title")), S)
+    assert lift(made.values["title"]) == Op("concat", (Const("copy of ", STR), attr("title")), STR)
     assert isinstance(tree.otherwise, Branch)
     assert tree.otherwise.otherwise == Leaf(None)
     assert not tracing_active()
@@ -251,14 +251,14 @@ def test_constructions_stay_at_the_leaves() -> None:
 def test_a_query_may_ask_a_collection_for_its_size_and_its_members() -> None:
     user = Root("me", USER)
     likes, liked_by = POST.attributes["likes"], POST.attributes["liked_by"]
-    count = trace_value(lambda p: len(p.likes) > 3, [ROW], B, allow_collections=True)
+    count = trace_value(lambda p: len(p.likes) > 3, [ROW], BOOL, allow_collections=True)
     assert isinstance(count, Op)
-    assert count.args[0] == Aggregate("count", ROW, likes, count.args[0].root, None, I)  # type: ignore[union-attr, arg-type]
-    assert isinstance(trace_value(lambda p: bool(p.likes), [ROW], B, allow_collections=True), Aggregate)
-    member = trace_value(lambda p, me: me in p.liked_by, [ROW, user], B, allow_collections=True)
+    assert count.args[0] == Aggregate("count", ROW, likes, count.args[0].root, None, INT)  # type: ignore[union-attr, arg-type]
+    assert isinstance(trace_value(lambda p: bool(p.likes), [ROW], BOOL, allow_collections=True), Aggregate)
+    member = trace_value(lambda p, me: me in p.liked_by, [ROW, user], BOOL, allow_collections=True)
     assert isinstance(member, Aggregate)
     assert member.collection is liked_by
-    assert member.where == Op("eq", (Attr(member.root, "user", USER.type), user), B)
+    assert member.where == Op("eq", (Attr(member.root, "user", USER.type), user), BOOL)
 
 
 def test_len_is_the_builtin_again_after_a_trace() -> None:

@@ -19,6 +19,9 @@ from interaqt.core.types import Kind, ValueType, value_type
 HERE = Location(__file__, 1)
 
 
+TOKEN = uuid.UUID(int=7)
+
+
 class Status(enum.Enum):
     DRAFT = "draft"
     LIVE = "live"
@@ -63,7 +66,7 @@ class Post:
     level: Level = Level.LOW
     lang: Literal["en", "de"] = "en"
     blob: bytes = b"abc"
-    token: uuid.UUID = uuid.UUID(int=7)
+    token: uuid.UUID = TOKEN
     author: User = User()
     reviewer: User | None = None
 
