@@ -66,7 +66,7 @@ class Const:
         return hash((type(self.value), repr(self.value)))
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Root:
     """The row that an expression is about; as a value, its key. ``name`` tells two apart."""
 
@@ -78,7 +78,7 @@ class Root:
         return ValueType(Kind.RECORD, record=self.record)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Param:
     """A value that is given when the expression is run, such as ``payload.title``."""
 
@@ -86,7 +86,7 @@ class Param:
     type: ValueType
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Attr:
     """A property of a record, or a reference to another; as a value, the latter is a key."""
 
@@ -95,7 +95,7 @@ class Attr:
     type: ValueType
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Op:
     """An operation of ``OPERATIONS`` over its arguments."""
 

@@ -17,6 +17,9 @@ __all__ = ["CUSTOM", "Session", "current", "describe", "refusal", "refuse", "tra
 #: The way out of everything that can't be an expression.
 CUSTOM = "iq.Custom runs as Python over declared inputs"
 
+#: More truth tests than this in one run are a loop without end.
+MOST_QUESTIONS = 10_000
+
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")
 }
@@ -37,6 +40,9 @@ class Session:
         self.allow_collections = allow_collections
         self.decisions: list[tuple[Expr, bool]] = []
         self.computing: list[tuple[object, Expr]] = []
+        self.texts: dict[Expr, bool] = {}
+        """What was put into texts, and whether such a text was seen again, in a value or a comparison."""
+        self._asked = 0
         self._script = script
         self._known: dict[Expr, bool] = {}
         self._facts: dict[Expr, list[tuple[str, Any, bool]]] = {}
@@ -51,6 +57,9 @@ class Session:
                 return not self.decide(inner)
             case Op(name="ne", args=args):
                 return not self.decide(Op("eq", args, BOOL))
+        self._asked += 1
+        if self._asked > MOST_QUESTIONS:
+            refuse("the callback loops without end: what its `while` asks does not change", CUSTOM)
         known = self.known(condition)
         if known is None:
             place = len(self.decisions)
@@ -93,6 +102,7 @@ class Session:
     def token(self, expr: Expr) -> str:
         """A text that stands for ``expr`` inside other text."""
         self._tokens.append(expr)
+        self.texts.setdefault(expr, False)
         number = "".join(chr(0xE100 + int(digit)) for digit in str(len(self._tokens) - 1))
         return f"\ue000Xx{number}xX\ue001"
 
@@ -104,6 +114,7 @@ class Session:
             if place % 2:
                 number = int("".join(str(ord(digit) - 0xE100) for digit in piece))
                 found.append(self._tokens[number])
+                self.texts[self._tokens[number]] = True
             elif _BROKEN.search(piece):
                 refuse(
                     "an f-string of traced values was cut or changed",

@@ -133,16 +133,20 @@ def _trace(function: Callable[..., Any], sources: Sequence[Expr | Fields], allow
     _refuse_changed_texts(function)
     paths: list[tuple[list[tuple[Expr, bool]], object]] = []
     script: list[bool] = []
+    texts: dict[Expr, bool] = {}
     with _traced_len():
         while True:
             session = Session(script, allow_collections=allow_collections)
             paths.append((session.decisions, _run(function, sources, session)))
+            for text, seen in session.texts.items():
+                texts[text] = seen or texts.get(text, False)
             if len(paths) > MOST_PATHS:
                 refuse(f"the callback has more than {MOST_PATHS} paths", f"simplify it; else, {CUSTOM}")
             script = [truth for _, truth in session.decisions]
             while script and not script[-1]:
                 script.pop()
             if not script:
+                _refuse_lost_texts(texts)
                 return _tree(paths, 0)
             script[-1] = False
 
@@ -235,6 +239,11 @@ def _traced_len() -> Iterator[None]:
 # -- what is wrong and where --------------------------------------------------------------
 
 _MAKES_TEXT = {"BUILD_STRING", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC"}
+_CHANGED_TEXT = (
+    "an f-string is compared, or a method of it called, which a trace can't see",
+    "apply the method to the value inside, f'{post.title.lower()}', or compare the values",
+)
+_TEXT_CODES = {dis.opmap[name] for name in _MAKES_TEXT if name in dis.opmap}
 _CHANGES_TEXT = {"LOAD_ATTR", "LOAD_METHOD", "BINARY_SUBSCR", "BINARY_SLICE"}
 _COMPARES = {"COMPARE_OP", "CONTAINS_OP"}
 
@@ -242,7 +251,7 @@ _COMPARES = {"COMPARE_OP", "CONTAINS_OP"}
 def _refuse_changed_texts(function: Callable[..., Any]) -> None:
     """An f-string is plain text to Python, so a method of it or a comparison would not be seen."""
     code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
+    if not isinstance(code, CodeType) or _TEXT_CODES.isdisjoint(code.co_code[::2]):
         return
     names = [each.opname for each in dis.get_instructions(code) if each.opname not in ("CACHE", "EXTENDED_ARG")]
     for place, name in enumerate(names):
@@ -251,10 +260,13 @@ def _refuse_changed_texts(function: Callable[..., Any]) -> None:
         after = names[place + 1 :]
         compared = [each for each in after[:4] if not each.startswith(("LOAD_", "PUSH_"))][:1]
         if after[0] in _CHANGES_TEXT or after[0] in _COMPARES or (compared and compared[0] in _COMPARES):
-            refuse(
-                "an f-string is compared, or a method of it called, which a trace can't see",
-                "apply the method to the value inside, f'{post.title.lower()}', or compare the values",
-            )
+            refuse(*_CHANGED_TEXT)
+
+
+def _refuse_lost_texts(texts: dict[Expr, bool]) -> None:
+    """What was put into a text that then is in no value was compared or measured as plain text."""
+    if not all(texts.values()):
+        refuse(*_CHANGED_TEXT)
 
 
 @contextmanager

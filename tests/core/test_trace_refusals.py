@@ -23,6 +23,16 @@ MANY = {n: n for n in range(3)}
 ONES = {1, 2}
 
 
+def shouted(p: Any) -> str:
+    return f"{p.title}!".upper()
+
+
+def endless(p: Any) -> int:
+    while p.score > 0:
+        pass
+    return 1
+
+
 def many_paths(p: Any) -> int:
     return sum(1 for n in range(10) if p.score > n or p.rank > n)
 
@@ -63,7 +73,11 @@ CASES: dict[str, tuple[ValueType, Callable[[Any], Any], str]] = {
     # text
     "method of an f-string": (STR, lambda p: f"{p.title}!".lower(), "apply the method to the value inside"),
     "comparison of an f-string": (BOOL, lambda p: f"{p.title}!" == "x!", "an f-string is compared"),
-    "length of an f-string": (INT, lambda p: len(f"{p.title}!"), "gives"),
+    "length of an f-string": (INT, lambda p: len(f"{p.title}!"), "which a trace can't see"),
+    "comparison of formatted text": (BOOL, lambda p: f"{p.title}".__eq__("x"), "which a trace can't see"),
+    "method of a text in a helper": (STR, lambda p: shouted(p), "an f-string of traced values was cut or changed"),
+    "comparison in a helper": (BOOL, lambda p: shouted(p) == "X!", "which a trace can't see"),
+    "endless loop": (INT, endless, "loops without end"),
     "number in an f-string": (STR, lambda p: f"{p.score}", "only a str can be put into a text"),
     "format": (STR, lambda p: f"{p.title:>10}", "the format '>10' can't be traced"),
     "slice": (STR, lambda p: p.title[:3], "Post.title[...] can't be traced"),
@@ -80,7 +94,7 @@ CASES: dict[str, tuple[ValueType, Callable[[Any], Any], str]] = {
     "setting": (BOOL, lambda p: setattr(p, "title", "x"), "a callback can't set .title"),
     "bitwise": (INT, lambda p: p.score & 1, "for a condition, write `and`"),
     "invert": (BOOL, lambda p: ~p.live, "write `not`"),
-    "an error": (INT, lambda p: {}["x"] if p.live else 1, "the callback raises KeyError"),
+    "an error": (INT, lambda p: dict[str, int]()["x"] if p.live else 1, "the callback raises KeyError"),
     "many paths": (INT, many_paths, "more than 256 paths"),
     # records
     "misspelt": (STR, lambda p: p.auther.name, "Did you mean 'author'?"),
@@ -122,7 +136,12 @@ def test_a_refusal_names_the_declaration_the_line_and_the_way_out() -> None:
 
 def test_values_kept_past_their_trace_can_not_be_tested() -> None:
     kept: list[Any] = []
-    trace_value(lambda p: kept.append(p.live) is None, [ROW], BOOL)
+
+    def keeping(p: Any) -> bool:
+        kept.append(p.live)
+        return True
+
+    trace_value(keeping, [ROW], BOOL)
     with pytest.raises(TraceError, match="after its callback had returned"):
         bool(kept[0])
 

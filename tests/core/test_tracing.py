@@ -228,7 +228,7 @@ def test_constructions_stay_at_the_leaves() -> None:
             return Construction(cls, values) if tracing_active() else super().__call__(**values)
 
     class Copy(metaclass=Made):
-        pass
+        def __init__(self, title: str, score: int) -> None: ...
 
     def make(p: Any) -> Any:
         if p.live:

@@ -88,30 +88,28 @@ def build() -> tuple[RecordModel, RecordModel]:
     user = RecordModel(name="User", cls=User, table="user", kind="entity", location=HERE)
     post = RecordModel(name="Post", cls=Post, table="post", kind="entity", location=HERE)
     like = RecordModel(name="Like", cls=object, table="like", kind="relation", location=HERE)
-    for name, annotation in (("id", int), ("name", str), ("age", int), ("nick", str | None)):
-        _property(user, name, annotation)
-    for name, annotation in {
+    of_user: dict[str, Any] = {"id": int, "name": str, "age": int, "nick": str | None}
+    of_post: dict[str, Any] = {
         "id": int, "title": str, "likes_limit": int | None, "score": int, "rank": int, "rating": float,
         "price": Decimal, "live": bool, "pinned": bool, "at": dt.datetime, "due": dt.date, "span": dt.timedelta,
         "status": Status, "level": Level, "lang": Literal["en", "de"], "blob": bytes, "token": uuid.UUID,
-    }.items():  # fmt: skip
-        _property(post, name, annotation)
+    }  # fmt: skip
+    for record, types in ((user, of_user), (post, of_post)):
+        for name, annotation in types.items():
+            _property(record, name, annotation)
     _reference(post, "author", user)
-    _reference(post, "reviewer", user, nullable=True)
-    _reference(like, "user", user)
-    _reference(like, "post", post)
+    reviewer = _reference(post, "reviewer", user, nullable=True)
+    liker, liked = _reference(like, "user", user), _reference(like, "post", post)
     text = ValueType(Kind.STR)
     post.attributes["full"] = ComputedProperty(record=post, name="full", location=HERE, type=text, function=full)
     post.attributes["loop"] = ComputedProperty(
         record=post, name="loop", location=HERE, type=text, function=lambda post: post.loop
     )
-    for name, far in (("likes", None), ("liked_by", like.attributes["user"])):
-        post.attributes[name] = Collection(
-            record=post, name=name, location=HERE, link=like, via=like.attributes["post"], far=far
-        )
+    for name, far in (("likes", None), ("liked_by", liker)):
+        post.attributes[name] = Collection(record=post, name=name, location=HERE, link=like, via=liked, far=far)
     user.attributes["reviewed"] = Mirror(
         record=user, name="reviewed", location=HERE, type=ValueType(Kind.RECORD, True, record=post),
-        target=post, via=post.attributes["reviewer"],
+        target=post, via=reviewer,
     )  # fmt: skip
     return user, post
 
@@ -122,11 +120,12 @@ def _property(record: RecordModel, name: str, annotation: Any) -> None:
     )
 
 
-def _reference(record: RecordModel, name: str, target: RecordModel, nullable: bool = False) -> None:
-    record.attributes[name] = Reference(
+def _reference(record: RecordModel, name: str, target: RecordModel, nullable: bool = False) -> Reference:
+    made = record.attributes[name] = Reference(
         record=record, name=name, location=HERE, type=ValueType(Kind.RECORD, nullable, record=target),
         column=f"{name}_id", target=target,
     )  # fmt: skip
+    return made
 
 
 USER, POST = build()
