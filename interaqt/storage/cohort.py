@@ -1,0 +1,122 @@
+"""Cohorts: records that came together load together, so a loop over them never asks once per record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from interaqt.core.many import Many
+from interaqt.core.model import Collection, Mirror, RecordModel, Reference
+from interaqt.core.record import Record
+from interaqt.storage.records import key_name
+
+if TYPE_CHECKING:
+    from interaqt.storage.loading import Loader
+
+__all__ = ["Cohort"]
+
+
+class Cohort:
+    """The origin of the records of one query.
+
+    What is asked of one member is loaded for all of them that lack it. Members know their
+    cohort; it knows them weakly, so that one that is kept does not keep the others.
+    """
+
+    __slots__ = ("_loader", "_members", "_record")
+
+    def __init__(self, loader: Loader, record: RecordModel) -> None:
+        self._loader = loader
+        self._record = record
+        self._members: list[ref[Record]] = []
+
+    def admit(self, records: Iterable[Record]) -> None:
+        self._members += map(ref, records)
+
+    def load(self, record: Record, name: str) -> Any:
+        """Load an attribute for all members that lack it; answers that of ``record``."""
+        attribute = self._record.attributes[name]
+        match attribute:
+            case Reference():
+                if key_name(attribute) not in record.__dict__:
+                    self._rows(record)
+                if name not in record.__dict__:
+                    self._reference(record, attribute)
+            case Mirror():
+                self._mirror(record, attribute)
+            case Collection():
+                self._collection(record, attribute)
+            case _:
+                self._rows(record)
+        return record.__dict__[name]
+
+    def _lacking(self, record: Record, name: str) -> list[Record]:
+        """Living members without the attribute; ``record`` is one, though it may have been copied."""
+        found = [each for member in self._members if (each := member()) is not None and name not in each.__dict__]
+        return found if any(each is record for each in found) else [*found, record]
+
+    def _keyed(self, records: Iterable[Record]) -> dict[Any, list[Record]]:
+        name = self._record.key.name
+        keyed: dict[Any, list[Record]] = {}
+        for each in records:
+            keyed.setdefault(each.__dict__[name], []).append(each)
+        return keyed
+
+    def _rows(self, record: Record) -> None:
+        """The row itself, of members of which only the key, or a part, is known."""
+        shape = self._loader.shape(self._record)
+        names = [key_name(each) if isinstance(each, Reference) else each.name for each in shape.attributes]
+        lacking = {id(each): each for name in names for each in self._lacking(record, name)}
+        keyed = self._keyed(lacking.values())
+        found = shape.make(self._loader.rows_by(self._record.key, keyed), self)
+        for each in found:
+            values = each.__dict__
+            for member in keyed.pop(values[self._record.key.name]):
+                # What is known already stays: it may be newer than the row that this reader sees.
+                member.__dict__.update({name: value for name, value in values.items() if name not in member.__dict__})
+        key = record.__dict__[self._record.key.name]
+        if key in keyed:
+            raise self._loader.not_found(self._record, key)
+
+    def _reference(self, record: Record, reference: Reference) -> None:
+        where, name = key_name(reference), reference.name
+        lacking = [each for each in self._lacking(record, name) if each.__dict__.get(where) is not None]
+        keys = {each.__dict__[where] for each in lacking}
+        target = reference.target.key
+        found = {each.__dict__[target.name]: each for each in self._loader.by(target, keys)}
+        for each in lacking:
+            other = found.get(each.__dict__[where])
+            if other is not None:
+                each.__dict__[name] = other
+        if name not in record.__dict__:
+            raise self._loader.not_found(reference.target, record.__dict__[where])
+
+    def _mirror(self, record: Record, mirror: Mirror) -> None:
+        keyed = self._keyed(self._lacking(record, mirror.name))
+        where = key_name(mirror.via)
+        found = {each.__dict__[where]: each for each in self._loader.by(mirror.via, keyed)}
+        for key, members in keyed.items():
+            other = found.get(key)
+            for each in members:
+                each.__dict__[mirror.name] = other
+            if other is not None:
+                other.__dict__[mirror.via.name] = members[0]
+
+    def _collection(self, record: Record, collection: Collection) -> None:
+        keyed = self._keyed(self._lacking(record, collection.name))
+        grouped: dict[Any, list[Record]] = {key: [] for key in keyed}
+        if collection.far is not None:
+            for key, each in self._loader.beyond(collection, keyed):
+                grouped[key].append(each)
+        else:
+            where = key_name(collection.via)
+            for each in self._loader.by(collection.via, keyed):
+                owner = each.__dict__[where]
+                # One fact, seen from its other side: who has it is known.
+                each.__dict__[collection.via.name] = keyed[owner][0]
+                grouped[owner].append(each)
+        for key, members in keyed.items():
+            many = Many(grouped[key])
+            for each in members:
+                each.__dict__[collection.name] = many

@@ -1,0 +1,162 @@
+"""Loading records by keys: the statements, each written once, for one key and for any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import peewee
+
+from interaqt.core.errors import RecordNotFound
+from interaqt.core.model import Collection as CollectionModel
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.record import Record
+from interaqt.core.types import ValueType
+from interaqt.storage.cohort import Cohort
+from interaqt.storage.convert import stored_type
+from interaqt.storage.database import Executor
+from interaqt.storage.records import Shape
+from interaqt.storage.schema import Schema, column
+from interaqt.storage.sql import bind, binder, compile_statement
+
+__all__ = ["Loader"]
+
+Rows = list[Sequence[Any]]
+
+
+class Loader:
+    """Reads records of one schema. ``executor`` gives what runs a statement now."""
+
+    def __init__(self, schema: Schema, executor: Callable[[], AbstractContextManager[Executor]]) -> None:
+        self.schema = schema
+        self.executor = executor
+        self._shapes: dict[RecordModel, Shape] = {}
+        self._selects: dict[Property | Reference | CollectionModel, _Select] = {}
+
+    def shape(self, record: RecordModel) -> Shape:
+        found = self._shapes.get(record)
+        if found is None:
+            found = self._shapes[record] = Shape(record, self.schema.dialect)
+        return found
+
+    # -- records
+
+    def records(self, record: RecordModel, rows: Iterable[Sequence[Any]]) -> list[Record]:
+        """Rows of the record's shape as records of one cohort."""
+        cohort = Cohort(self, record)
+        made = self.shape(record).make(rows, cohort)
+        cohort.admit(made)
+        return made
+
+    def by(self, attribute: Property | Reference, keys: Collection[Any]) -> list[Record]:
+        """The records whose attribute has one of the keys, in the order of their own."""
+        return self.records(attribute.record, self.rows_by(attribute, keys))
+
+    def rows_by(self, attribute: Property | Reference, keys: Collection[Any]) -> Rows:
+        select = self._selects.get(attribute)
+        if select is None:
+            record = attribute.record
+            table = self.schema.alias(record, record.table)
+            query = table.select(*self.shape(record).columns(table)).order_by(column(table, record.key))
+            select = self._selects[attribute] = _Select(self.schema, query, column(table, attribute), attribute.type)
+        return self._run(select, keys)
+
+    def beyond(self, collection: CollectionModel, keys: Collection[Any]) -> list[tuple[Any, Record]]:
+        """What is past the links of the records with the keys: each with the key it belongs to."""
+        far = collection.far
+        assert far is not None
+        select = self._selects.get(collection)
+        if select is None:
+            link = self.schema.alias(collection.link, "link")
+            target = self.schema.alias(far.target, "far")
+            query = (
+                link.select(column(link, collection.via), *self.shape(far.target).columns(target))
+                .join(target, peewee.JOIN.INNER, column(link, far) == column(target, far.target.key))
+                .order_by(column(link, collection.link.key))
+            )
+            select = _Select(self.schema, query, column(link, collection.via), collection.via.type)
+            self._selects[collection] = select
+        rows = self._run(select, keys)
+        convert = self.schema.dialect.from_db(collection.via.type)
+        shape = self.shape(far.target)
+        place = shape.attributes.index(far.target.key) + 1
+        # A record that several have is one instance.
+        one_each = {row[place]: row[1:] for row in rows}
+        known = dict(zip(one_each, self.records(far.target, one_each.values()), strict=True))
+        return [(row[0] if convert is None else convert(row[0]), known[row[place]]) for row in rows]
+
+    # -- one record
+
+    def find(self, record: RecordModel, key: Any) -> Record | None:
+        found = self.by(record.key, (key,))
+        return found[0] if found else None
+
+    def get(self, record: RecordModel, key: Any) -> Record:
+        found = self.find(record, key)
+        if found is None:
+            raise self.not_found(record, key)
+        return found
+
+    @staticmethod
+    def not_found(record: RecordModel, key: Any) -> RecordNotFound:
+        return RecordNotFound(f"there is no {record} with {record.key.name} {key!r}", subject=record.name)
+
+    # -- records of which not all is known
+
+    def ghost(self, record: RecordModel, key: Any) -> Record:
+        """A record by its key alone; the rest is loaded when first asked for."""
+        return self.ghosts(record, (key,))[0]
+
+    def ghosts(self, record: RecordModel, keys: Iterable[Any]) -> list[Record]:
+        """Several by their keys, all loaded by one query when something of one is asked for."""
+        name = record.key.name
+        return self.known(record, [{name: key} for key in keys])
+
+    def known(self, record: RecordModel, rows: Iterable[Mapping[str, Any]]) -> list[Record]:
+        """Records by some of their values, the key among them; references by key."""
+        cohort = Cohort(self, record)
+        shape = self.shape(record)
+        made = [shape.known(values, cohort) for values in rows]
+        cohort.admit(made)
+        return made
+
+    def _run(self, select: _Select, keys: Collection[Any]) -> Rows:
+        if not keys:
+            return []
+        sql, values = select.bound(keys)
+        with self.executor() as executor:
+            return executor.execute(sql, values).fetchall()
+
+
+class _Select:
+    """A select restricted to given keys: by ``=`` for one, by a list of rows for more."""
+
+    def __init__(self, schema: Schema, query: peewee.Select, key: peewee.Column, type: ValueType) -> None:
+        self._schema, self._query, self._key = schema, query, key
+        self._type = stored_type(type).optional(False)
+        dialect = schema.dialect
+        self._convert = dialect.to_db(self._type)
+        self._one = compile_statement(query.where(key == bind("key", self._type, dialect)), dialect)
+        self._bind_one = binder(self._one, {"key": self._convert})
+        self._many: Callable[[Collection[Any]], tuple[str, Sequence[Any]]] | None = None
+
+    def bound(self, keys: Collection[Any]) -> tuple[str, Sequence[Any]]:
+        if len(keys) == 1:
+            return self._one.sql, self._bind_one({"key": next(iter(keys))})
+        if self._many is None:
+            self._many = self._for_many()
+        return self._many(keys)
+
+    def _for_many(self) -> Callable[[Collection[Any]], tuple[str, Sequence[Any]]]:
+        dialect, convert = self._schema.dialect, self._convert
+        rows = dialect.rows_source("wanted", [("key", self._type)])
+        wanted = peewee.Select([rows.source], [peewee.Column(rows.source, "key")])
+        statement = compile_statement(self._query.where(self._key.in_(wanted)), dialect)
+        bind_rows = binder(statement)
+
+        def bound(keys: Collection[Any]) -> tuple[str, Sequence[Any]]:
+            stored = [(key,) for key in keys] if convert is None else [(convert(key),) for key in keys]
+            return statement.sql, bind_rows(rows.values(stored))
+
+        return bound
