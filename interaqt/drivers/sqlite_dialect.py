@@ -136,7 +136,7 @@ class SQLiteDialect(Dialect):
 
     def sum(self, node: peewee.Node, type: ValueType) -> peewee.Node:
         if type.kind is Kind.DECIMAL:
-            return template("iq_decimal_sum({0})", node)
+            return template("coalesce(iq_decimal_sum({0}), '0')", node)
         return template(f"coalesce(sum({{0}}), {'0.0' if type.kind is Kind.FLOAT else '0'})", node)
 
     def rows_source(self, alias: str, columns: Sequence[tuple[str, ValueType]]) -> RowsSource:
