@@ -244,6 +244,9 @@ class _Transaction:
             raise StorageError("the transaction has ended already", code="transaction.ended")
         if connection.pgconn.transaction_status == TransactionStatus.INERROR and session.error is not None:
             raise session.error  # the server would answer COMMIT with a rollback, and no error
+        if not session.alive():
+            session.broken = True
+            raise ConnectionLost("the connection was lost before the commit was sent")
         result = self.execute("COMMIT", ())
         try:
             session.sync()

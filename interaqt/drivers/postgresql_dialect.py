@@ -27,7 +27,8 @@ _DATE, _DATETIME, _TIMEDELTA = Kind.DATE, Kind.DATETIME, Kind.TIMEDELTA
 def _round_to(dialect: Dialect, op: Op, nodes: Sequence[peewee.Node]) -> peewee.Node:
     """NUMERIC rounds halves away from zero; a half's half never is one, and is what it rounds right."""
     constant = op.args[1]
-    assert isinstance(constant, Const) and isinstance(constant.value, int)
+    assert isinstance(constant, Const)
+    assert isinstance(constant.value, int)
     places = constant.value
     half = f"{Decimal((0, (5,), -places - 1)):f}"
     return template(

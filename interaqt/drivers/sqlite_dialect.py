@@ -25,7 +25,8 @@ _DATE, _DATETIME, _TIMEDELTA = Kind.DATE, Kind.DATETIME, Kind.TIMEDELTA
 
 def _round_to(dialect: Dialect, op: Op, nodes: Sequence[peewee.Node]) -> peewee.Node:
     places = op.args[1]
-    assert isinstance(places, Const) and isinstance(places.value, int)
+    assert isinstance(places, Const)
+    assert isinstance(places.value, int)
     return template(f"iq_decimal_round({{0}}, {places.value})", nodes[0])
 
 

@@ -22,9 +22,9 @@ from interaqt.core.types import Kind, ValueType
 
 __all__ = [
     "CONVERTER",
-    "Convert",
     "EXACT",
     "UTC",
+    "Convert",
     "checker",
     "decimal_text",
     "iso_datetime",
@@ -47,7 +47,7 @@ DIGITS_BEFORE, DIGITS_AFTER = 131_072, 16_383
 
 
 def _converter() -> JsonConverter:
-    """cattrs for JSON columns, taught the scalar types that JSON has no notation for."""
+    """The cattrs converter of JSON columns, taught the scalar types that JSON has no notation for."""
     converter = make_converter()
     converter.register_unstructure_hook(Decimal, str)
     converter.register_structure_hook(Decimal, lambda value, _: Decimal(value))

@@ -19,7 +19,7 @@ from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import Convert, checker, json_reader, optional, stored_type
 from interaqt.storage.sql import template
 
-__all__ = ["COMMON", "Dialect", "OperationKey", "Renderer", "RowsSource", "WHITE_SPACE", "trimming"]
+__all__ = ["COMMON", "WHITE_SPACE", "Dialect", "OperationKey", "Renderer", "RowsSource", "trimming"]
 
 OperationKey = str | tuple[str, Kind] | tuple[str, Kind, Kind]
 Renderer = str | Callable[["Dialect", Op, Sequence[Node]], Node]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import threading
 import time
@@ -14,11 +15,12 @@ import psycopg
 import pytest
 
 from interaqt.core.errors import StorageError
-from interaqt.drivers.postgresql import PostgreSQLDB
+from interaqt.drivers.postgresql import CommitUnknown, PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database, Transaction, Violation
-from tests.databases import database, postgresql_db, sqlite_db  # noqa: F401
+
+pytest_plugins = ("tests.databases",)
 
 SCHEMA = [
     'CREATE TABLE "owner" ("id" BIGINT PRIMARY KEY)',
@@ -57,13 +59,13 @@ def content(database: Database) -> list[tuple[int, int]]:
 
 
 @pytest.fixture
-def db(database: Database) -> Database:  # noqa: F811
+def db(database: Database) -> Database:
     database.run_ddl(SCHEMA)
     return database
 
 
 @pytest.fixture
-def pg(postgresql_db: PostgreSQLDB) -> PostgreSQLDB:  # noqa: F811
+def pg(postgresql_db: PostgreSQLDB) -> PostgreSQLDB:
     postgresql_db.run_ddl(SCHEMA)
     return postgresql_db
 
@@ -354,7 +356,7 @@ def test_threads_lose_no_update(db: Database) -> None:
 
 
 def test_a_database_in_memory_serves_threads_in_turn() -> None:
-    database = SQLiteDB()  # noqa: F811
+    database = SQLiteDB()
     database.run_ddl(SCHEMA)
     commit(database, (insert(database), (1, 0)))
 
@@ -373,7 +375,7 @@ def test_a_database_in_memory_serves_threads_in_turn() -> None:
     database.close()
 
 
-def test_a_second_transaction_in_a_thread_is_an_error_where_it_would_wait_for_itself(sqlite_db: SQLiteDB) -> None:  # noqa: F811
+def test_a_second_transaction_in_a_thread_is_an_error_where_it_would_wait_for_itself(sqlite_db: SQLiteDB) -> None:
     transaction = sqlite_db.begin()
     with pytest.raises(StorageError, match="already open"):
         sqlite_db.begin()
@@ -381,7 +383,7 @@ def test_a_second_transaction_in_a_thread_is_an_error_where_it_would_wait_for_it
     sqlite_db.begin().rollback()
 
 
-def test_threads_that_end_leave_no_connection_open(sqlite_db: SQLiteDB) -> None:  # noqa: F811
+def test_threads_that_end_leave_no_connection_open(sqlite_db: SQLiteDB) -> None:
     sqlite_db.run_ddl(SCHEMA)
     for _ in range(20):
         assert in_threads(lambda: commit(sqlite_db, ("SELECT 1", ()))) == []
@@ -428,8 +430,46 @@ def test_a_connection_that_the_server_ends_in_a_transaction_is_retryable_and_rep
     assert content(pg) == [(2, 20)]
 
 
+def test_a_connection_lost_before_the_commit_was_sent_is_retryable(pg: PostgreSQLDB) -> None:
+    transaction = pg.begin()
+    pid = backend(transaction)
+    assert transaction.execute(insert(pg), (1, 10)).rowcount == 1
+    terminate(pg, pid)
+    with pytest.raises(psycopg.OperationalError) as caught:
+        transaction.commit()
+    transaction.rollback()
+    assert pg.is_retryable(caught.value)
+    assert content(pg) == []
+
+
+def test_a_connection_lost_during_the_commit_is_never_retried(pg: PostgreSQLDB) -> None:
+    pg.run_ddl(
+        [
+            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END'",
+            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION die()",
+        ]
+    )
+    with pytest.raises(CommitUnknown) as caught:
+        commit(pg, (insert(pg), (1, 10)))
+    assert not pg.is_retryable(caught.value)
+
+
+def test_a_network_that_fails_during_the_commit_leaves_it_unknown(pg: PostgreSQLDB) -> None:
+    transaction = pg.begin()
+    line = socket.socket(fileno=os.dup(transaction._connection.pgconn.socket))  # type: ignore[attr-defined]
+    transaction.execute(insert(pg), (1, 10))
+    with line:
+        line.shutdown(socket.SHUT_WR)
+    with pytest.raises(CommitUnknown):
+        transaction.commit()
+    transaction.rollback()
+    assert content(pg) == []
+
+
 def test_a_server_that_is_not_there_is_told_at_once() -> None:
-    database = PostgreSQLDB("host=127.0.0.1 port=1 connect_timeout=2")  # noqa: F811
+    database = PostgreSQLDB("host=127.0.0.1 port=1 connect_timeout=2")
     with pytest.raises(psycopg.OperationalError, match="connection"):
         database.begin()
     database.close()

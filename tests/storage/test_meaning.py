@@ -63,7 +63,7 @@ class Case:
 
     operation: str
     values: tuple[Any, ...]
-    type: ValueType
+    result: ValueType
     constants: tuple[Any, ...] = ()
 
     def expr(self, make: type[Attr] | type[Param]) -> Expr:
@@ -72,7 +72,7 @@ class Case:
             name = f"c{index}"
             args.append(Attr(ROOT, name, type_of(value)) if make is Attr else Param(name, type_of(value)))
         args += [Const(value, type_of(value)) for value in self.constants]
-        return Op(self.operation, tuple(args), self.type)
+        return Op(self.operation, tuple(args), self.result)
 
     def __str__(self) -> str:
         return f"{self.operation}({', '.join(map(repr, self.values + self.constants))})"
@@ -260,7 +260,9 @@ def answers(
     stored = [
         [convert(row[name]) if convert else row[name] for name, convert in converts.items()] for row in given_rows
     ]
-    queries = [table.select(render(expr, dialect, leaf).alias("x")).order_by(table.c.position) for expr in exprs]
+    queries = [
+        table.select(peewee.Alias(render(expr, dialect, leaf), "x")).order_by(table.c.position) for expr in exprs
+    ]
     texts = [compile_statement(query, dialect) for query in queries]
     reads = [dialect.from_db(expr.type) for expr in exprs]
     transaction = database.begin()
@@ -278,7 +280,7 @@ def answers(
 
 def answer_of_parameters(database: Database, expr: Expr, values: Mapping[str, Any]) -> Any:
     dialect = database.dialect
-    query = peewee.Select([], [render(expr, dialect, lambda node: None).alias("x")])
+    query = peewee.Select([], [peewee.Alias(render(expr, dialect, lambda node: None), "x")])
     statement = compile_statement(query, dialect)
     read = dialect.from_db(expr.type)
     with database.reading() as connection:
