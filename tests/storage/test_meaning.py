@@ -31,7 +31,9 @@ from interaqt.storage.database import Database
 from interaqt.storage.dialect import WHITE_SPACE
 from interaqt.storage.sql import binder, compile_statement, converters_of, render
 from tests.core.expression_strategies import COLUMNS, KINDS, ROOT, expressions, rows
-from tests.databases import database, fresh_postgresql, fresh_sqlite, postgresql_db, sqlite_db  # noqa: F401
+from tests.databases import fresh_postgresql, fresh_sqlite
+
+pytest_plugins = ("tests.databases",)
 
 BOOL, INT, FLOAT, DECIMAL, STR = (ValueType(k) for k in (Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.DECIMAL, Kind.STR))
 BYTES, DATE, DATETIME, SPAN, UUID = (
@@ -302,7 +304,7 @@ SIGNATURES = list(dict.fromkeys(map(signature, CASES)))
 
 @pytest.mark.parametrize("types", SIGNATURES, ids=lambda types: "-".join(map(str, types)))
 def test_an_operation_over_columns_means_what_it_means_in_python(
-    database: Database,  # noqa: F811
+    database: Database,
     types: tuple[ValueType, ...],
 ) -> None:
     cases = [each for each in CASES if signature(each) == types]
@@ -320,7 +322,7 @@ def test_an_operation_over_columns_means_what_it_means_in_python(
 
 @pytest.mark.parametrize("types", SIGNATURES, ids=lambda types: "-".join(map(str, types)))
 def test_an_operation_over_parameters_means_what_it_means_in_python(
-    database: Database,  # noqa: F811
+    database: Database,
     types: tuple[ValueType, ...],
 ) -> None:
     wrong = []
@@ -365,7 +367,7 @@ LOGIC: list[Expr] = [
 ]
 
 
-def test_none_and_guards_mean_what_they_mean_in_python(database: Database) -> None:  # noqa: F811
+def test_none_and_guards_mean_what_they_mean_in_python(database: Database) -> None:
     columns = [("n", MAYBE_INT), ("s", MAYBE_STR)]
     create(database, "given", columns)
     given_rows = [{"n": n, "s": s} for n in (None, 0, 5, -5, 3) for s in (None, "", "x")]
@@ -421,7 +423,7 @@ ROUND_TRIPS: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("annotation", "value"), ROUND_TRIPS, ids=str)
-def test_a_value_comes_back_as_it_went_in(database: Database, annotation: Any, value: Any) -> None:  # noqa: F811
+def test_a_value_comes_back_as_it_went_in(database: Database, annotation: Any, value: Any) -> None:
     type = value_type(annotation)
     create(database, "given", [("v", type)])
     [(found,)] = answers(database, [Attr(ROOT, "v", type)], [("v", type)], [{"v": value}])
@@ -434,7 +436,7 @@ REFUSED: list[tuple[Any, Any]] = [
     (bool, 1), (int, True), (int, "5"), (int, 2**63), (int, -(2**63) - 1), (int, 1.0), (float, "1"),
     (float, float("nan")), (float, float("inf")), (float, 10**400), (Decimal, D("NaN")), (Decimal, D("Infinity")),
     (Decimal, 1.5), (Decimal, D("1E+200000")), (Decimal, D("1E-20000")), (str, b"x"), (str, "a\0b"), (str, "\ud800"),
-    (bytes, "x"), (dt.date, TIMES[0]), (dt.datetime, DATES[0]), (dt.datetime, dt.datetime(2025, 1, 1)),
+    (bytes, "x"), (dt.date, TIMES[0]), (dt.datetime, DATES[0]), (dt.datetime, dt.datetime(2025, 1, 1)),  # noqa: DTZ001
     (dt.datetime, dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))), (dt.timedelta, 5),
     (uuid.UUID, str(IDS[0])), (Size, "small"), (Size, Level.LOW), (int, None), (str, None),
     (dict[str, str], {"a": "\0"}), (dict[str, float], {"a": float("nan")}), (dict[str, str], {"a": "\udfff"}),
@@ -443,7 +445,7 @@ REFUSED: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("annotation", "value"), REFUSED, ids=lambda value: ascii(value)[:40])
-def test_what_could_not_come_back_is_refused(database: Database, annotation: Any, value: Any) -> None:  # noqa: F811
+def test_what_could_not_come_back_is_refused(database: Database, annotation: Any, value: Any) -> None:
     convert = database.dialect.to_db(value_type(annotation))
     assert convert is not None
     with pytest.raises(InvalidValue):
@@ -465,7 +467,7 @@ def test_the_white_space_that_is_stripped_is_all_there_is() -> None:
     ids=str,
 )
 def test_a_sum_is_exact_and_that_of_no_rows_is_zero(
-    database: Database,  # noqa: F811
+    database: Database,
     type: ValueType,
     values: list[Any],
     total: Any,
@@ -489,7 +491,7 @@ def test_a_sum_is_exact_and_that_of_no_rows_is_zero(
     transaction.rollback()
 
 
-def test_decimals_are_ordered_as_numbers_though_they_are_texts(sqlite_db: SQLiteDB) -> None:  # noqa: F811
+def test_decimals_are_ordered_as_numbers_though_they_are_texts(sqlite_db: SQLiteDB) -> None:
     dialect = sqlite_db.dialect
     create(sqlite_db, "given", [("v", DECIMAL)])
     with sqlite_db.reading() as connection:
