@@ -79,14 +79,43 @@ class RecordDeclaration:
     """A relation that may link one pair more than once."""
 
 
-_SPECIFIERS = (field, key, one, many, Count, Summation, WeightedSummation, Average, Every, AnyOf, StateMachine)
-
-
 @overload
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(
+        field,
+        key,
+        one,
+        many,
+        Count,
+        Summation,
+        WeightedSummation,
+        Average,
+        Every,
+        AnyOf,
+        StateMachine,
+    ),
+)
 def entity(cls: type[R], /) -> type[R]: ...
 @overload
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(
+        field,
+        key,
+        one,
+        many,
+        Count,
+        Summation,
+        WeightedSummation,
+        Average,
+        Every,
+        AnyOf,
+        StateMachine,
+    ),
+)
 def entity(*, unique: Sequence[Sequence[str]] = ...) -> Callable[[type[R]], type[R]]: ...
 def entity(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = ()) -> Any:
     """Declare an entity: a kind of record, with typed attributes.
@@ -97,10 +126,42 @@ def entity(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = ()) -> Any:
 
 
 @overload
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(
+        field,
+        key,
+        one,
+        many,
+        Count,
+        Summation,
+        WeightedSummation,
+        Average,
+        Every,
+        AnyOf,
+        StateMachine,
+    ),
+)
 def relation(cls: type[R], /) -> type[R]: ...
 @overload
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=_SPECIFIERS)
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(
+        field,
+        key,
+        one,
+        many,
+        Count,
+        Summation,
+        WeightedSummation,
+        Average,
+        Every,
+        AnyOf,
+        StateMachine,
+    ),
+)
 def relation(*, unique: Sequence[Sequence[str]] = ..., repeatable: bool = ...) -> Callable[[type[R]], type[R]]: ...
 def relation(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = (), repeatable: bool = False) -> Any:
     """Declare an n:n relation: its first two references are its ends, the rest its own attributes.
@@ -124,7 +185,7 @@ def _record_class(
 ) -> type:
     if not isinstance(cls, type):
         raise InvalidEntity(f"@iq.{kind} decorates a class, not {cls!r}", location=location)
-    if any(isinstance(base, type) and issubclass(base, Record) for base in cls.__bases__):
+    if any(issubclass(base, Record) for base in cls.__bases__):
         raise InvalidEntity(
             f"{cls.__name__} inherits from another entity, which has no meaning yet",
             code="entity.inheritance",
@@ -176,7 +237,7 @@ def _attributes(cls: type, location: Location) -> dict[str, AttributeDeclaration
                         location=spec.location,
                     )
                 found[name] = AttributeDeclaration(name, annotation, spec, spec.location)
-            elif isinstance(value, Spec) and name not in annotations:
+            elif isinstance(value, Spec) and not isinstance(value, Transform | Deletion) and name not in annotations:
                 raise InvalidAttribute(
                     f"{name} has no type; write it as an annotation: {name}: int = ...",
                     code="attribute.no_annotation",
@@ -187,7 +248,7 @@ def _attributes(cls: type, location: Location) -> dict[str, AttributeDeclaration
 
 
 def _attribute(cls: type, name: str, annotation: Any, value: Any, location: Location) -> AttributeDeclaration:
-    if isinstance(value, Spec):
+    if isinstance(value, Spec) and not isinstance(value, Transform | Deletion):
         return AttributeDeclaration(name, annotation, value, value.location)
     place = _line_of(location, name)
     if isinstance(value, Transform | Deletion):

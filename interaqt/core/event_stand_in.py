@@ -1,18 +1,14 @@
-"""The event's stand-in, for callbacks that are traced over a record and an event together."""
+"""The event as parameters, for callbacks that are traced over a record and an event together."""
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
-
-from interaqt.core.errors import TraceError, did_you_mean
-from interaqt.core.expressions import Param
+from interaqt.core.expressions import Expr, Param
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel
-from interaqt.core.tracing import stand_in
+from interaqt.core.tracing import Fields
 from interaqt.core.types import Kind, ValueType
 
-__all__ = ["AT", "EventStandIn", "USER", "payload_param"]
+__all__ = ["AT", "USER", "event_fields", "payload_param"]
 
 #: Names of an event's parameters.
 AT, USER = "at", "user"
@@ -22,43 +18,20 @@ def payload_param(item: str) -> str:
     return f"payload.{item}"
 
 
-class EventStandIn:
-    """Looks like an :class:`~interaqt.Event` of one interaction; its values are parameters."""
+def event_fields(interaction: InteractionModel, user: RecordModel | None) -> Fields:
+    """What a callback may read of an event: its time, its user, and the payload's single values.
 
-    def __init__(self, interaction: InteractionModel, user: RecordModel | None) -> None:
-        self._interaction, self._user = interaction, user
-        self.payload = _PayloadStandIn(interaction)
-
-    @property
-    def at(self) -> dt.datetime:
-        value: dt.datetime = stand_in(Param(AT, ValueType(Kind.DATETIME)))
-        return value
-
-    @property
-    def user(self) -> Any:
-        if self._user is None:
-            raise TraceError(
-                "the event's user is of no record of this controller, so nothing can be compared with it",
-                code="trace.user",
-                hint="give the user's class to the controller: Controller(system, models, user=Account)",
-            )
-        return stand_in(Param(USER, self._user.type))
-
-
-class _PayloadStandIn:
-    def __init__(self, interaction: InteractionModel) -> None:
-        self._interaction = interaction
-
-    def __getattr__(self, name: str) -> Any:
-        item = self._interaction.items.get(name)
-        if item is None:
-            raise TraceError(
-                f"{self._interaction} has no payload item {name!r}. {did_you_mean(name, self._interaction.items)}",
-                code="trace.unknown_attribute",
-            )
-        if item.many or item.type.kind is Kind.JSON:
-            raise TraceError(
-                f"{self._interaction}.{name} is a list or JSON, which has no meaning in SQL here",
-                code="trace.payload_list",
-            )
-        return stand_in(Param(payload_param(name), item.type))
+    Lists and JSON are left out, for they have no meaning as one parameter of a statement.
+    """
+    items: dict[str, Expr | Fields] = {
+        name: Param(payload_param(name), item.type)
+        for name, item in interaction.items.items()
+        if not item.many and item.type.kind is not Kind.JSON
+    }
+    parts: dict[str, Expr | Fields] = {
+        "at": Param(AT, ValueType(Kind.DATETIME)),
+        "payload": Fields(interaction.name, items, interaction.cls),
+    }
+    if user is not None:
+        parts["user"] = Param(USER, user.type)
+    return Fields("the event", parts)

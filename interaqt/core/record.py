@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from interaqt.core.errors import InvalidValue
+from interaqt.core.expressions import Const
 from interaqt.core.many import Many
-from interaqt.core.tracing import Construction, tracing_active
+from interaqt.core.tracing import Construction, constant_hooks, tracing_active
+from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
     from interaqt.core.declare import RecordDeclaration
@@ -107,3 +109,13 @@ def key_of(record: Record) -> Any:
 
 def origin_of(record: Record) -> Any:
     return record.__dict__.get(_ORIGIN)
+
+
+def _constant(value: object) -> Const | None:
+    """A stored record that a callback captured means its key."""
+    if isinstance(value, Record) and key_of(value) is not None:
+        return Const(key_of(value), ValueType(Kind.RECORD))
+    return None
+
+
+constant_hooks.append(_constant)

@@ -15,7 +15,7 @@ import attrs
 if TYPE_CHECKING:
     from interaqt.core.model import RecordModel
 
-__all__ = ["Kind", "ValueType", "UnsupportedType", "value_type", "split_optional"]
+__all__ = ["PYTHON_TYPES", "Kind", "ValueType", "UnsupportedType", "value_type", "split_optional"]
 
 
 class Kind(enum.Enum):
@@ -83,6 +83,9 @@ _SCALARS: dict[Any, Kind] = {
     dt.timedelta: Kind.TIMEDELTA,
     uuid.UUID: Kind.UUID,
 }
+
+#: The Python class of each scalar kind.
+PYTHON_TYPES: dict[Kind, Any] = {kind: python for python, kind in _SCALARS.items()}
 
 #: Containers that are stored as JSON.
 _JSON = (dict, list, tuple)

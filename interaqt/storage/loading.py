@@ -102,6 +102,10 @@ class Loader:
     def not_found(record: RecordModel, key: Any) -> RecordNotFound:
         return RecordNotFound(f"there is no {record} with {record.key.name} {key!r}", subject=record.name)
 
+    def existing(self, record: RecordModel, keys: Collection[Any]) -> set[Any]:
+        """Those of the keys that some record has."""
+        return {each.__dict__[record.key.name] for each in self.by(record.key, keys)}
+
     # -- records of which not all is known
 
     def ghost(self, record: RecordModel, key: Any) -> Record:

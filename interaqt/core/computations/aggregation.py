@@ -22,7 +22,7 @@ from interaqt.core.errors import InvalidComputation, Location
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, case
 from interaqt.core.fields import ManySpec, Spec
 from interaqt.core.model import Collection, Property
-from interaqt.core.tracing import stand_in, trace_value
+from interaqt.core.tracing import trace_value
 from interaqt.core.types import Kind, ValueType
 
 __all__ = [
@@ -77,13 +77,13 @@ class AggregateRule:
 class Target:
     """The attribute that a computation is resolved for: places its sums and traces its callbacks."""
 
-    property: Property
+    attribute: Property
     collection: Collection
     text: str
 
     @property
     def type(self) -> ValueType:
-        return self.property.type
+        return self.attribute.type
 
     def trace(self, function: Callable[[Any], Any], expected: ValueType) -> Expr:
         """The callback, over an element of the collection, as an expression over ``Root(LINK)``."""
@@ -92,18 +92,18 @@ class Target:
             element = Attr(element, self.collection.far.name, self.collection.far.type)
         return trace_value(
             function,
-            [stand_in(element)],
+            [element],
             expected,
-            subject=f"{self.property}: {self.text}",
-            location=self.property.location,
+            subject=f"{self.attribute}: {self.text}",
+            location=self.attribute.location,
         )
 
     def error(self, message: str, code: str, hint: str = "") -> InvalidComputation:
         return InvalidComputation(
             message,
             code=code,
-            subject=f"{self.property}: {self.text}",
-            location=self.property.location,
+            subject=f"{self.attribute}: {self.text}",
+            location=self.attribute.location,
             hint=hint,
         )
 
@@ -115,21 +115,21 @@ class Target:
             raise self.error(
                 f"{name} gives {wanted}, but the attribute is declared {self.type}",
                 f"{name.lower()}.type",
-                hint=f"write {self.property.name}: {wanted} = iq.{self.text}",
+                hint=f"write {self.attribute.name}: {wanted} = iq.{self.text}",
             )
 
     def own(self, contribution: Expr) -> Sum:
         """A sum that is the value itself."""
-        return Sum(self.property, contribution)
+        return Sum(self.attribute, contribution)
 
     def hidden(self, suffix: str, contribution: Expr) -> tuple[Sum, Expr]:
         """A sum kept beside the value, and the expression that reads it from the host."""
-        record = self.property.record
-        name = f"{self.property.name}__{suffix}"
+        record = self.attribute.record
+        name = f"{self.attribute.name}__{suffix}"
         kept = Property(
             record=record,
             name=name,
-            location=self.property.location,
+            location=self.attribute.location,
             type=contribution.type.optional(False),
             column=name,
             hidden=True,
@@ -138,7 +138,7 @@ class Target:
         return Sum(kept, contribution), Attr(Root(HOST, record), name, kept.type)
 
     def rule(self, sums: Sequence[Sum], value: Expr | None = None) -> AggregateRule:
-        return AggregateRule(self.property, self.collection, tuple(sums), value)
+        return AggregateRule(self.attribute, self.collection, tuple(sums), value)
 
 
 class Aggregation(Computation):

@@ -62,7 +62,7 @@ class AverageSpec(Aggregation):
             raise target.error(
                 "the average of nothing is None, but the attribute is declared float",
                 "average.nothing",
-                hint=f"write {target.property.name}: float | None, or give a default=",
+                hint=f"write {target.attribute.name}: float | None, or give a default=",
             )
         value = target.trace(self.of, _FLOAT.optional())
         present = negate(Op("is_null", (value,), BOOL)) if value.type.nullable else None

@@ -11,11 +11,11 @@ from interaqt.core.computations.aggregation import BOOL, HOST, Computation
 from interaqt.core.computations.state_machine import interaction_of
 from interaqt.core.errors import Location
 from interaqt.core.event import Event
-from interaqt.core.event_stand_in import EventStandIn
+from interaqt.core.event_stand_in import event_fields
 from interaqt.core.expressions import Expr, Root
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import Model, RecordModel
-from interaqt.core.tracing import stand_in, trace_value
+from interaqt.core.tracing import trace_value
 
 __all__ = ["Deletion", "Ending", "deleted_by", "resolve_ending"]
 
@@ -62,6 +62,6 @@ class Ending:
 def resolve_ending(model: Model, record: RecordModel, deletion: Deletion) -> Ending:
     subject = f"{record}.{deletion.name}: {deletion}"
     interaction = interaction_of(model, deletion.source, subject, deletion.location)
-    arguments = [stand_in(Root(HOST, record)), EventStandIn(interaction, model.user)]
+    arguments = [Root(HOST, record), event_fields(interaction, model.user)]
     condition = trace_value(deletion.function, arguments, BOOL, subject=subject, location=deletion.location)
     return Ending(record, interaction, condition, deletion.name)

@@ -12,18 +12,19 @@ from interaqt.core.expressions import Const, Expr, Op, case
 from interaqt.core.many import Many
 from interaqt.core.types import Kind
 
-__all__ = ["NUMBERS", "Summation", "SummationSpec", "WeightedSummation", "WeightedSummationSpec", "zero_of"]
+__all__ = ["NUMBERS", "ZEROS", "Summation", "SummationSpec", "WeightedSummation", "WeightedSummationSpec", "zero_of"]
 
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal)
 
 NUMBERS = (Kind.INT, Kind.FLOAT, Kind.DECIMAL)
 
-_ZERO = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
+#: What the sum of nothing is.
+ZEROS: dict[Kind, int | float | Decimal] = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
 
 
 def zero_of(target: Target) -> Const:
-    return Const(_ZERO[target.type.kind], target.type.optional(False))
+    return Const(ZEROS[target.type.kind], target.type.optional(False))
 
 
 def Summation(

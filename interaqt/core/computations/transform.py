@@ -8,12 +8,12 @@ from typing import Any, Generic, TypeVar, overload
 import attrs
 
 from interaqt.core.computations.aggregation import INT, Computation
-from interaqt.core.errors import InvalidComputation, Location, did_you_mean
+from interaqt.core.errors import InvalidComputation, Location, TraceError, did_you_mean
 from interaqt.core.event import Event
 from interaqt.core.expressions import Expr, Root, all_of, negate
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import Model, Property, RecordModel, Reference
-from interaqt.core.tracing import Branch, Construction, Leaf, Tree, lift, stand_in, trace
+from interaqt.core.tracing import Branch, Construction, Leaf, Tree, coerce, trace
 
 __all__ = ["Creation", "Derivation", "SOURCE", "Transform", "Variant", "resolve_transform"]
 
@@ -102,7 +102,7 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
     source = model.record(transform.source)
     subject = f"{record}.{transform.name}: {transform}"
     if source is None:
-        known = [each.name for each in (*model.records.values(), *model.interactions.values())]
+        known = [cls.__name__ for cls in (*model.records, *model.interactions)]
         raise InvalidComputation(
             f"{transform.source.__name__} is neither an interaction nor a record of this controller. "
             f"{did_you_mean(transform.source.__name__, known)}",
@@ -117,7 +117,7 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
             subject=subject,
             location=transform.location,
         )
-    tree = trace(transform.make, [stand_in(Root(SOURCE, source))], subject=subject, location=transform.location)
+    tree = trace(transform.make, [Root(SOURCE, source)], subject=subject, location=transform.location)
     link = Reference(
         record=record,
         name=f"{transform.name}__source",
@@ -162,7 +162,25 @@ def _variants(
                 subject=subject,
                 location=location,
             )
-        values = {name: lift(value) for name, value in each.values.items()}
+        values = {
+            name: _value(record, name, value, subject, location) for name, value in each.values.items()
+        }
         found.append(Variant(index, all_of(*path), values))
     return found
 
+
+def _value(record: RecordModel, name: str, value: object, subject: str, location: Location) -> Expr:
+    attribute = record.attributes.get(name)
+    if not isinstance(attribute, Property | Reference):
+        raise InvalidComputation(
+            f"{record} has no attribute {name!r} to give. "
+            f"{did_you_mean(name, [each.name for each in record.stored() if not each.hidden])}",
+            code="transform.attribute",
+            subject=subject,
+            location=location,
+        )
+    try:
+        return coerce(value, attribute.type)
+    except TraceError as error:
+        error.at(subject, location)
+        raise

@@ -1,0 +1,143 @@
+"""interaqt: declare what your data is; the framework keeps it true."""
+
+import typing as _typing
+
+from interaqt.builtins.conditions import Condition, condition
+from interaqt.core.computations import (
+    Any,
+    Average,
+    Count,
+    Every,
+    StateMachine,
+    Summation,
+    Transform,
+    Transition,
+    WeightedSummation,
+    deleted_by,
+    on,
+)
+from interaqt.core.declare import entity, interaction, relation
+from interaqt.core.errors import (
+    ComputationCycle,
+    ConditionRejected,
+    ConstraintViolationError,
+    DeclarationError,
+    DispatchError,
+    GuardError,
+    InteraqtError,
+    InvalidAttribute,
+    InvalidComputation,
+    InvalidEntity,
+    InvalidInteraction,
+    InvalidQuery,
+    InvalidValue,
+    NestedDispatchError,
+    NotInstalled,
+    PayloadError,
+    PayloadProblem,
+    RecordNotFound,
+    SetupError,
+    SideEffectError,
+    StorageError,
+    TraceError,
+    TransactionCapabilityError,
+    TransactionRetryExhaustedError,
+    UnresolvedName,
+)
+from interaqt.core.event import Event
+from interaqt.core.fields import computed, field, key, many, one
+from interaqt.core.many import Many
+from interaqt.drivers.sqlite import SQLiteDB
+from interaqt.runtime.controller import Controller
+from interaqt.runtime.effects import Mutation
+from interaqt.runtime.events import InteractionEvent
+from interaqt.runtime.explain import Plan
+from interaqt.runtime.result import DispatchResult
+from interaqt.runtime.side_effects import RecordChange, SideEffect, side_effect
+from interaqt.runtime.system import MonoSystem
+from interaqt.runtime.verify import Difference
+from interaqt.storage.query import Query
+from interaqt.storage.storage import Storage
+
+if _typing.TYPE_CHECKING:
+    from interaqt.drivers.postgresql import PostgreSQLDB
+
+__all__ = [
+    "Any",
+    "Average",
+    "ComputationCycle",
+    "Condition",
+    "ConditionRejected",
+    "ConstraintViolationError",
+    "Controller",
+    "Count",
+    "DeclarationError",
+    "Difference",
+    "DispatchError",
+    "DispatchResult",
+    "Event",
+    "Every",
+    "GuardError",
+    "InteractionEvent",
+    "InteraqtError",
+    "InvalidAttribute",
+    "InvalidComputation",
+    "InvalidEntity",
+    "InvalidInteraction",
+    "InvalidQuery",
+    "InvalidValue",
+    "Many",
+    "MonoSystem",
+    "Mutation",
+    "NestedDispatchError",
+    "NotInstalled",
+    "PayloadError",
+    "PayloadProblem",
+    "Plan",
+    "PostgreSQLDB",
+    "Query",
+    "RecordChange",
+    "RecordNotFound",
+    "SQLiteDB",
+    "SetupError",
+    "SideEffect",
+    "SideEffectError",
+    "StateMachine",
+    "Storage",
+    "StorageError",
+    "Summation",
+    "TraceError",
+    "TransactionCapabilityError",
+    "TransactionRetryExhaustedError",
+    "Transform",
+    "Transition",
+    "UnresolvedName",
+    "WeightedSummation",
+    "computed",
+    "condition",
+    "deleted_by",
+    "entity",
+    "field",
+    "interaction",
+    "key",
+    "many",
+    "on",
+    "one",
+    "relation",
+    "side_effect",
+]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Drivers whose client library is an extra are imported when they are asked for."""
+    if name == "PostgreSQLDB":
+        try:
+            from interaqt.drivers.postgresql import PostgreSQLDB
+        except ImportError as error:
+            raise SetupError(
+                f"PostgreSQLDB needs psycopg, which is not installed ({error})",
+                code="setup.missing_driver",
+                hint="pip install 'interaqt[postgresql]'",
+            ) from error
+        return PostgreSQLDB
+    raise AttributeError(f"module 'interaqt' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""What comes with interaqt beyond the engine: conditions."""

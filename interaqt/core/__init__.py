@@ -1,0 +1,1 @@
+"""What users declare, and what it means: declarations, expressions, tracing, the resolved model."""

@@ -1,0 +1,206 @@
+"""Adjusting: a contributing record came, changed or went, and its host's sums move by the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import peewee
+
+from interaqt.core.computations import AggregateRule, Sum
+from interaqt.core.computations.aggregation import LINK
+from interaqt.core.evaluate import compile_function
+from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, walk
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.runtime.hosts import HostUpdate, delta_param
+from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step, rooted
+from interaqt.storage.scope import Binding, Image
+from interaqt.storage.statements import KEY, Prepared, PreparedRows, RowsOf
+
+if TYPE_CHECKING:
+    from interaqt.runtime.planner import Planner
+    from interaqt.runtime.run import Run
+    from interaqt.storage.dialect import Dialect
+
+__all__ = ["Adjust", "is_local"]
+
+def is_local(expr: Expr) -> bool:
+    """Whether the row itself is all that the expression reads."""
+    return all(isinstance(node.of, Root) for node in walk(expr) if isinstance(node, Attr))
+
+
+def difference(new: Expr | None, old: Expr | None) -> Expr:
+    """``new - old``, where one may be missing."""
+    if old is None:
+        assert new is not None
+        return new
+    if new is None:
+        return Const(-old.value, old.type) if isinstance(old, Const) else Op("neg", (old,), old.type)  # type: ignore[operator]
+    return Op("sub", (new, old), new.type)
+
+
+class Adjust(Reaction):
+    """Moves the sums of the one host that a contributing row names.
+
+    ``new`` and ``old`` say which of the row's two states count: the new one where it came to
+    this host, the old one where it left it, both where it stayed and changed.
+    """
+
+    def __init__(self, planner: Planner, rules: Sequence[AggregateRule], new: bool, old: bool) -> None:
+        self.planner = planner
+        self.rules = tuple(rules)
+        self.update = HostUpdate(planner, rules)
+        self.via = rules[0].collection.via.name
+        self.new, self.old = new, old
+        self._deltas = {each: self._delta(each) for each in self.update.sums}
+        computed = {
+            delta_param(each).name: expr
+            for each, expr in self._deltas.items()
+            if is_local(expr) and not isinstance(expr, Const)
+        }
+        self._local: dict[str, Callable[[Any, Any], Any]] = {
+            name: compile_function(expr, ["old", "new"], _image_source) for name, expr in computed.items()
+        }
+        # What the database itself must work out, since it lies behind a reference.
+        self._remote = [expr for expr in self._deltas.values() if not is_local(expr)]
+        self._images = sorted({(root, name) for expr in self._remote for root, name in _read_images(expr)})
+        self.reads = frozenset(
+            name for expr in self._deltas.values() for _, name in _read_images(expr)
+        ) | {self.via}
+        self._constant = all(isinstance(expr, Const) for expr in self._deltas.values())
+
+    def _delta(self, each: Sum) -> Expr:
+        link = self.update.collection.link
+        new = rooted(each.contribution, LINK, Root(NEW, link)) if self.new else None
+        old = rooted(each.contribution, LINK, Root(OLD, link)) if self.old else None
+        return difference(new, old)
+
+    def run(self, run: Run, pairs: Sequence[Pair]) -> None:
+        given = [each for old, new in pairs if (each := self._given(old, new)) is not None]
+        if not given:
+            return
+        if len(given) == 1:
+            self.update.one(run, self._one, given[0])
+        elif self._remote:
+            result = self._summed.run(run.tx, given)
+            self.update.by(run, self.update.read_deltas(result.fetchall()))
+        else:
+            self.update.by(run, self._sum(given))
+
+    def _given(self, old: Any, new: Any) -> dict[str, Any] | None:
+        """What the statement needs of one row; None where it moves nothing."""
+        key = (new if self.new else old)[self.via]
+        if key is None:
+            return None
+        if self._constant:
+            return {KEY: key}
+        given = {name: function(old, new) for name, function in self._local.items()}
+        if not self._remote and not any(given.values()) and not self._has_constants:
+            return None
+        for root, name in self._images:
+            given[f"{root}.{name}"] = (old if root == OLD else new)[name]
+        given[KEY] = key
+        return given
+
+    @cached_property
+    def _has_constants(self) -> bool:
+        return any(isinstance(expr, Const) and expr.value for expr in self._deltas.values())
+
+    # -- one row
+
+    @cached_property
+    def _one(self) -> Prepared:
+        bindings: Mapping[str, Binding] = {NEW: Image(NEW), OLD: Image(OLD)}
+        return self.update.statement(self._in_statement, bindings)
+
+    def _in_statement(self, each: Sum) -> Expr:
+        expr, param = self._deltas[each], delta_param(each)
+        return param if param.name in self._local else expr
+
+    # -- several rows: summed for each host first
+
+    def _sum(self, given: Iterable[Mapping[str, Any]]) -> dict[Any, dict[str, Any]]:
+        constants = {
+            delta_param(each).name: expr.value for each, expr in self._deltas.items() if isinstance(expr, Const)
+        }
+        totals: dict[Any, dict[str, Any]] = {}
+        for row in given:
+            deltas = {**constants, **{name: row[name] for name in self._local}}
+            total = totals.setdefault(row[KEY], {})
+            for name, delta in deltas.items():
+                total[name] = total[name] + delta if name in total else delta
+        return totals
+
+    @cached_property
+    def _summed(self) -> PreparedRows:
+        statements = self.planner.statements
+        link = self.update.collection.link
+        columns = [(KEY, self.update.host.key.type)]
+        columns += [
+            (delta_param(each).name, each.property.type)
+            for each in self.update.sums
+            if delta_param(each).name in self._local
+        ]
+        columns += [(f"{root}.{name}", _type_of(link.attributes[name])) for root, name in self._images]
+        rows = statements.rows("moved", columns)
+        bindings: dict[str, Binding] = {NEW: Given(rows, NEW), OLD: Given(rows, OLD)}
+        totals = []
+        for each in self.update.sums:
+            param = delta_param(each)
+            node = (
+                rows.column(param.name)
+                if param.name in self._local
+                else statements.node(self._deltas[each], bindings)
+            )
+            totals.append(statements.sum(node, each.property.type))
+        key = rows.column(KEY)
+        return statements.rows_prepared(peewee.Select([rows.source], [key, *totals]).group_by(key), rows)
+
+    # -- for explain
+
+    def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
+        return self.update.produces()
+
+    def steps(self) -> Iterator[Step]:
+        names = ", ".join(str(rule) for rule in self.rules)
+        verb = "moves by the difference" if self.new and self.old else "moves up" if self.new else "moves down"
+        for sql in self.update.plan(self._one):
+            yield Step(sql, f"{names} {verb}")
+
+
+def _image_source(expr: Expr) -> str | None:
+    match expr:
+        case Attr(of=Root(name=root), name=name):
+            return f"{root}[{name!r}]"
+        case Root(name=root, record=record):
+            return f"{root}[{record.key.name!r}]"
+    return None
+
+
+def _read_images(expr: Expr) -> Iterator[tuple[str, str]]:
+    """Which attributes of which state of the row an expression reads."""
+    match expr:
+        case Attr(of=Root(name=root), name=name):
+            yield root, name
+        case Root(name=root, record=record):
+            yield root, record.key.name
+        case _:
+            for child in children(expr):
+                yield from _read_images(child)
+
+
+def _type_of(attribute: Any) -> Any:
+    assert isinstance(attribute, Property | Reference)
+    return attribute.type
+
+
+class Given(Binding):
+    """A state of the row is among the columns of a list of rows, as ``root.attribute``."""
+
+    def __init__(self, rows: RowsOf, root: str) -> None:
+        self.rows, self.root = rows, root
+
+    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
+        return self.rows.column(f"{self.root}.{attribute.name}")
+

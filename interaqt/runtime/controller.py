@@ -1,0 +1,160 @@
+"""The controller: a model in a system. It sets up, dispatches, explains and verifies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from interaqt.core.errors import DispatchError, InvalidEntity, NestedDispatchError, NotInstalled, did_you_mean
+from interaqt.core.event import Event
+from interaqt.core.interaction import InteractionDeclaration
+from interaqt.core.record import Record
+from interaqt.core.resolve import resolve
+from interaqt.runtime.dispatch import InteractionDispatch
+from interaqt.runtime.events import InteractionEvent
+from interaqt.runtime.explain import Plan
+from interaqt.runtime.planner import Planner
+from interaqt.runtime.result import DispatchResult
+from interaqt.runtime.side_effects import SideEffect
+from interaqt.runtime.system import MonoSystem
+from interaqt.runtime.transaction import Transactions
+from interaqt.runtime.verify import Difference, verify
+from interaqt.runtime.writer import DirectWriter
+from interaqt.storage.schema import Schema
+from interaqt.storage.storage import Storage
+
+__all__ = ["Controller"]
+
+Models = Iterable[type | SideEffect | ModuleType]
+
+
+class Controller:
+    """``Controller(MonoSystem(SQLiteDB("app.db")), [User, Post, LikePost])``.
+
+    ``models`` are the declared classes, side effects, or modules of them, in any order. ``user``
+    is the record class of ``dispatch(..., user=)``; left out, it is the one named ``User``.
+    With ``raise_errors=False`` a refused dispatch answers its error in the result instead.
+
+    Making a controller resolves the whole model: it raises a :class:`~interaqt.DeclarationError`
+    for whatever is wrong in it, before anything touches the database.
+    """
+
+    def __init__(
+        self, system: MonoSystem, models: Models, *, user: type | None = None, raise_errors: bool = True
+    ) -> None:
+        self.system = system
+        self.raise_errors = raise_errors
+        classes, side_effects = _sorted_out(models)
+        self.model = resolve([InteractionEvent, *classes], user)
+        schema = Schema(self.model, system.database)
+        storage = Storage(schema)
+        observed = {storage.record_of(each.record) for each in side_effects}
+        self._planner = Planner(self.model, schema, frozenset(observed))
+        self._transactions = Transactions(storage, self._planner)
+        self._dispatches = {
+            cls: InteractionDispatch(self._transactions, interaction, side_effects)
+            for cls, interaction in self.model.interactions.items()
+        }
+        self._by_name = {cls.__name__: cls for cls in self._dispatches}
+        self._ready = False
+        system.use(storage)
+
+    def setup(self, *, install: bool = False) -> None:
+        """Make it ready to dispatch; with ``install`` the tables that are missing are created.
+
+        Raises :class:`~interaqt.NotInstalled` where tables are missing, and
+        :class:`~interaqt.SetupError` where one is not as the model says. Doing it again is fine.
+        """
+        storage = self.system.storage
+        if install:
+            storage.schema.install()
+        else:
+            storage.schema.check()
+        storage.writer = DirectWriter(self._transactions)
+        self._ready = True
+
+    def dispatch(
+        self, interaction: Any, payload: Mapping[str, Any] | None = None, *, user: Any = None
+    ) -> DispatchResult:
+        """Ask for an interaction: all of what it means happens in one transaction, or nothing does.
+
+        ``interaction`` is an instance of an interaction class, the request; or the class or its
+        name with ``payload``, a mapping of JSON values in which a record is its key. ``user`` is
+        a stored record, or a text, number or UUID that identifies who asks.
+
+        Raises :class:`~interaqt.PayloadError` and :class:`~interaqt.ConditionRejected` where the
+        request is not admitted, and :class:`~interaqt.ConstraintViolationError` where the
+        database refuses what it would write.
+        """
+        request = interaction
+        try:
+            if payload is not None or isinstance(interaction, str):
+                request = self.request(interaction, payload or {})
+            return self._dispatch_of(type(request)).run(request, user)
+        except NestedDispatchError:
+            raise
+        except Exception as error:
+            if self.raise_errors:
+                raise
+            name = interaction if isinstance(interaction, str) else type(request).__name__
+            return DispatchResult(Event(name, dt.datetime.now(dt.timezone.utc), user, request), error)
+
+    def request(self, interaction: type | str, payload: Mapping[str, Any]) -> Any:
+        """The request that a mapping of JSON values means; raises :class:`~interaqt.PayloadError`."""
+        cls = self._by_name.get(interaction) if isinstance(interaction, str) else interaction
+        dispatch = self._dispatch_of(cls, interaction)
+        return dispatch.payload.parse(payload, self.system.storage.loader.ghosts)
+
+    def explain(self, interaction: type) -> Plan:
+        """The plan of an interaction: its statements in order, and why each is there."""
+        return Plan(interaction.__name__, tuple(self._dispatch_of(interaction).steps()))
+
+    def verify(self) -> list[Difference]:
+        """Work every derived value out anew, in SQL, and answer the differences from what is stored."""
+        with self.system.storage.executor() as executor:
+            return list(verify(self._planner, executor))
+
+    def _dispatch_of(self, cls: Any, written: Any = None) -> InteractionDispatch:
+        if not self._ready:
+            raise NotInstalled(
+                "the controller is not set up", hint="call controller.setup(), with install=True to create the tables"
+            )
+        found = self._dispatches.get(cls)
+        if found is None:
+            name = written if isinstance(written, str) else getattr(cls, "__name__", repr(cls))
+            hint = ""
+            if isinstance(getattr(cls, "__iq_interaction__", None), InteractionDeclaration):
+                hint = "give the class to the controller with the other models"
+            elif isinstance(cls, type) and issubclass(cls, Record):
+                hint = "records are made by interactions; dispatch one of those"
+            raise DispatchError(
+                f"{name} is not an interaction of this controller. {did_you_mean(name, self._by_name)}",
+                code="dispatch.unknown_interaction",
+                hint=hint,
+            )
+        return found
+
+
+def _sorted_out(models: Models) -> tuple[list[type], Sequence[SideEffect]]:
+    classes: list[type] = []
+    side_effects: list[SideEffect] = []
+    for each in models:
+        if isinstance(each, SideEffect):
+            side_effects.append(each)
+        elif isinstance(each, type):
+            classes.append(each)
+        elif isinstance(each, ModuleType):
+            declared = [value for value in vars(each).values() if getattr(value, "__module__", "") == each.__name__]
+            classes += [
+                value
+                for value in declared
+                if isinstance(value, type) and ("__iq_record__" in vars(value) or "__iq_interaction__" in vars(value))
+            ]
+            side_effects += [value for value in vars(each).values() if isinstance(value, SideEffect)]
+        else:
+            raise InvalidEntity(
+                f"{each!r} is neither a declared class, a side effect, nor a module of them", code="model.not_declared"
+            )
+    return classes, side_effects

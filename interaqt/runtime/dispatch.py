@@ -1,0 +1,212 @@
+"""Dispatch: one interaction, one transaction, from the guard to the commit, and what comes after."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from interaqt.core.errors import (
+    ConstraintViolationError,
+    NestedDispatchError,
+    PayloadError,
+    PayloadProblem,
+)
+from interaqt.core.event import Event
+from interaqt.core.interaction import InteractionModel
+from interaqt.core.model import RecordModel, Reference
+from interaqt.core.record import Record, key_of
+from interaqt.runtime.effects import Mutation
+from interaqt.runtime.events import InteractionEvent, actor_of
+from interaqt.runtime.facts import Facts
+from interaqt.runtime.payload import Payload
+from interaqt.runtime.reaction import Step
+from interaqt.runtime.result import DispatchResult
+from interaqt.runtime.run import Created, Run
+from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
+from interaqt.runtime.transaction import Transactions
+
+__all__ = ["InteractionDispatch"]
+
+_UTC = dt.timezone.utc
+
+#: The interaction that is being dispatched in this context.
+_running: ContextVar[str | None] = ContextVar("interaqt_dispatch", default=None)
+
+
+class InteractionDispatch:
+    """Dispatches one interaction; made once, at setup."""
+
+    def __init__(
+        self, transactions: Transactions, interaction: InteractionModel, side_effects: Sequence[SideEffect]
+    ) -> None:
+        self.transactions = transactions
+        self.storage = transactions.storage
+        self.planner = transactions.planner
+        self.interaction = interaction
+        self.payload = Payload(interaction)
+        self.facts = Facts(self.planner, interaction)
+        self.side_effects = tuple(side_effects)
+        self.user = self.planner.model.user
+        self._event_record = self.planner.model.records[InteractionEvent]
+
+    # -- the transaction
+
+    def run(self, request: Any, user: Any) -> DispatchResult:
+        """Dispatch a request; raises what refuses it, with nothing written."""
+        outer = _running.get()
+        if outer is not None:
+            raise NestedDispatchError(
+                f"{self.interaction} is dispatched inside the dispatch of {outer}, whose transaction is not over",
+                subject=self.interaction.name,
+                hint="dispatch it from post_commit or a side effect, or let a Transform make what it would make",
+            )
+        self.payload.check(request)
+        actor = actor_of(user)
+        stored = self.payload.stored(request)
+        at = dt.datetime.now(_UTC)
+        token = _running.set(self.interaction.name)
+        try:
+            result, run = self.transactions.run(
+                lambda run: self._attempt(run, request, user, actor, stored, at), self.interaction.name
+            )
+        except ConstraintViolationError as error:
+            self._explain_missing(request, user, error)
+            raise
+        finally:
+            _running.reset(token)
+        self._after_commit(result, run)
+        return result
+
+    def _attempt(
+        self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
+    ) -> tuple[DispatchResult, Run]:
+        event = self._event(request, user, at)
+        if self.interaction.guard is not None:
+            self.interaction.guard.check(event)
+        hooks = self.interaction.hooks
+        if hooks.map_event_data is not None:
+            event.context = dict(hooks.map_event_data(event))
+        row = {
+            "interaction": self.interaction.name,
+            "at": at,
+            "actor": actor,
+            "payload": stored,
+            "context": event.context or None,
+        }
+        (event_row,) = run.create(self._event_record, [row])
+        self.facts.write(run, event)
+        self._require_references(run, request)
+        result = DispatchResult(event)
+        if hooks.resolve is not None:
+            result.data = hooks.resolve(event, self.storage)
+        if hooks.after_dispatch is not None:
+            self._complete(result, run, event_row)
+            hooks.after_dispatch(event, result)
+        return result, run
+
+    def _event(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
+        """What callbacks see: everything in it loads inside the transaction."""
+        loader = self.storage.loader
+        if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
+            user = loader.ghost(self.user, key_of(user))
+        return Event(self.interaction.name, at, user, self.payload.fresh(request, loader.ghosts))
+
+    # -- references exist
+
+    def _require_references(self, run: Run, request: Any) -> None:
+        """What no foreign key, lock or update has proven to exist is looked up."""
+        unproven = [
+            (path, record, key)
+            for path, record, key in self.payload.references(request)
+            if (record, key) not in run.proven
+        ]
+        problems = tuple(self._missing(unproven))
+        if problems:
+            raise PayloadError(self.interaction.name, problems)
+
+    def _missing(self, references: Iterable[tuple[str, RecordModel, Any]]) -> Iterator[PayloadProblem]:
+        by_record: dict[RecordModel, dict[Any, list[str]]] = {}
+        for path, record, key in references:
+            by_record.setdefault(record, {}).setdefault(key, []).append(path)
+        for record, paths in by_record.items():
+            found = self.storage.loader.existing(record, list(paths))
+            for key, where in paths.items():
+                if key not in found:
+                    for path in where:
+                        yield PayloadProblem(
+                            "payload.not_found", path, f"there is no {record} with {record.key.name} {key!r}"
+                        )
+
+    def _explain_missing(self, request: Any, user: Any, error: ConstraintViolationError) -> None:
+        """A foreign key that failed is said in the payload's words, if the payload is why."""
+        if error.kind != "foreign_key":
+            return
+        references = list(self.payload.references(request))
+        if self.user is not None and isinstance(user, Record) and isinstance(user, self.user.cls):
+            references.append(("user", self.user, key_of(user)))
+        problems = tuple(self._missing(references))
+        if problems:
+            raise PayloadError(self.interaction.name, problems) from error
+
+    # -- after the commit
+
+    def _after_commit(self, result: DispatchResult, run: Run) -> None:
+        self._complete(result, run, run.created[0])
+        hook = self.interaction.hooks.post_commit
+        if hook is not None:
+            result.side_effects.append(attempt("post_commit", None, lambda: hook(result.event, result)))
+        if self.side_effects:
+            result.side_effects += run_side_effects(self.side_effects, result.effects, self._change_of)
+        failed = any(outcome.error is not None for outcome in result.side_effects)
+        result.post_commit = "failed" if failed else "complete"
+
+    def _complete(self, result: DispatchResult, run: Run, event_row: Created) -> None:
+        result.event.id = event_row.key
+        result.effects = [_mutation(each) for each in run.mutations]
+        loader = self.storage.loader
+
+        def records(cls: type) -> list[Any]:
+            record = self.storage.record_of(cls)
+            rows = [{**each.image, record.key.name: each.key} for each in run.created if each.record is record]
+            return loader.known(record, [_given(record, row) for row in rows])
+
+        result._records = records
+
+    def _change_of(self, mutation: Mutation) -> RecordChange[Any]:
+        record = self.planner.model.records[mutation.record]
+        loader = self.storage.loader
+
+        def known(values: Any) -> Any:
+            return None if values is None else loader.known(record, [_visible(record, values)])[0]
+
+        current = known(mutation.old) if mutation.kind == "delete" else loader.ghost(record, mutation.key)
+        old = known(mutation.old) if mutation.kind == "update" else None
+        return RecordChange(mutation.kind, current, old, mutation.names)
+
+    # -- for explain
+
+    def steps(self) -> Iterator[Step]:
+        yield Step(self.planner.rows(self._event_record).insert.sql, "the event record")
+        yield from self.facts.steps()
+
+
+def _mutation(each: Mutation | Created) -> Mutation:
+    if isinstance(each, Mutation):
+        return each
+    return Mutation("create", each.record.cls, each.key, values=each.image)
+
+
+def _visible(record: RecordModel, values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not getattr(record.attributes[name], "hidden", False)}
+
+
+def _given(record: RecordModel, values: dict[str, Any]) -> dict[str, Any]:
+    """What stays as it was given; a derived value may have moved since, so it is loaded."""
+    return {
+        name: value
+        for name, value in _visible(record, values).items()
+        if isinstance(record.attributes[name], Reference) or record.attributes[name].computation is None  # type: ignore[attr-defined]
+    }
+

@@ -1,0 +1,192 @@
+"""Facts: what one interaction writes, before anything is derived from it.
+
+All callbacks that say what changes are asked first, so they see the state before the event.
+Then changes are made, records created, and those that ended deleted; a record that is made and
+ended by one event leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from interaqt.core.computations import Change, Creation, Ending
+from interaqt.core.computations.aggregation import HOST
+from interaqt.core.errors import DispatchError, InvalidValue
+from interaqt.core.event import Event
+from interaqt.core.event_stand_in import AT, USER, payload_param
+from interaqt.core.expressions import Root
+from interaqt.core.interaction import InteractionModel
+from interaqt.core.model import RecordModel, Reference
+from interaqt.core.record import Record, key_of, origin_of
+from interaqt.core.values import check_of
+from interaqt.runtime.planner import Planner
+from interaqt.runtime.reaction import Step
+from interaqt.runtime.run import Run, values_of
+from interaqt.storage.statements import Image, Prepared
+
+__all__ = ["Facts"]
+
+
+@attrs.frozen(eq=False)
+class _Deletion:
+    rule: Ending
+    delete: Prepared
+    search: Prepared
+
+
+@attrs.define(eq=False)
+class _Move:
+    """What is to become of one record: fixed values, and tables to look its present values up in."""
+
+    values: Image
+    tables: list[Change]
+
+
+class Facts:
+    """The facts of one interaction."""
+
+    def __init__(self, planner: Planner, interaction: InteractionModel) -> None:
+        self.planner = planner
+        self.interaction = interaction
+        records = list(planner.model.records.values())
+        self._changes = [each for record in records for each in record.changes if each.interaction is interaction]
+        self._creations = [each for record in records for each in record.creations if each.interaction is interaction]
+        self._endings = [
+            self._deletion(each) for record in records for each in record.endings if each.interaction is interaction
+        ]
+        self._checks = {change: check_of(change.attribute.type) for change in self._changes}
+        self._conditions = self._endings and [
+            (payload_param(item.name), item) for item in interaction.items.values() if not item.many
+        ]
+
+    def _deletion(self, rule: Ending) -> _Deletion:
+        record, statements = rule.record, self.planner.statements
+        told = self.planner.rows(record).told_when_deleted
+        return _Deletion(
+            rule,
+            statements.delete_where(record, HOST, rule.condition, told),
+            statements.find(record, HOST, rule.condition, [Root(HOST, record)], lock=True),
+        )
+
+    def write(self, run: Run, event: Event[Any]) -> None:
+        """Write all of them, each with what follows from it."""
+        moves = self._moves(event) if self._changes else {}
+        for (record, key), move in sorted(moves.items(), key=lambda each: (each[0][0].table, each[0][1])):
+            self._move(run, record, key, move)
+        for creation in self._creations:
+            run.create(creation.record, [values_of(creation.record, made) for made in _made(creation, event)])
+        for ending in self._endings:
+            run.end(ending.rule, ending.delete, ending.search, self._given(event))
+
+    # -- changes
+
+    def _moves(self, event: Event[Any]) -> dict[tuple[RecordModel, Any], _Move]:
+        moves: dict[tuple[RecordModel, Any], _Move] = {}
+        for change in self._changes:
+            record = change.attribute.record
+            for key in _targets(change, event):
+                move = moves.setdefault((record, key), _Move({}, []))
+                if change.set is None:
+                    move.tables.append(change)
+                else:
+                    move.values[change.attribute.name] = self._next(change, change.set, event)
+        return moves
+
+    def _next(self, change: Change, set: Callable[[Any], Any], event: Event[Any]) -> Any:
+        value = set(event)
+        wrong = self._checks[change](value)
+        if wrong is not None:
+            raise InvalidValue(f"what set= answers {wrong}", code="change.value", subject=str(change))
+        return key_of(value) if isinstance(change.attribute, Reference) and value is not None else value
+
+    def _move(self, run: Run, record: RecordModel, key: Any, move: _Move) -> None:
+        if not move.tables:
+            run.update(record, key, move.values)
+            return
+        names = frozenset({*move.values, *(each.attribute.name for each in move.tables)})
+        old = run.read(record, key, names)
+        if old is None:
+            # The guard finds that the payload names no such record.
+            return
+        values = dict(move.values)
+        for change in move.tables:
+            assert change.moves is not None
+            present = old[change.attribute.name]
+            if present in change.moves:
+                values.setdefault(change.attribute.name, change.moves[present])
+        run.change(record, old, values)
+
+    # -- endings
+
+    def _given(self, event: Event[Any]) -> dict[str, Any]:
+        given: dict[str, Any] = {AT: event.at, USER: key_of(event.user) if isinstance(event.user, Record) else None}
+        for name, item in self._conditions:
+            value = getattr(event.payload, item.name)
+            given[name] = key_of(value) if item.record is not None and value is not None else value
+        return given
+
+    # -- for explain
+
+    def steps(self) -> Iterator[Step]:
+        """Every statement that it may issue, in order, with those that follow indented."""
+        for record, changes in self._by_record():
+            names = frozenset(change.attribute.name for change in changes)
+            rows = self.planner.rows(record)
+            why = ", ".join(map(str, changes))
+            watched = frozenset(
+                each.name for each in self.planner.attributes(record, names) if self.planner.is_watched(each)
+            )
+            if watched or any(change.moves is not None for change in changes):
+                needed = {each.name for each in self.planner.needed(record, watched)} if watched else set()
+                yield Step(rows.read(names | needed)[0].sql, f"{why}: the present state, locked")
+            yield Step(rows.update(names).sql, f"{why}: the next state")
+            yield from self.planner.following(record, "update", watched)
+        for creation in self._creations:
+            yield Step(self.planner.rows(creation.record).insert.sql, f"{creation}: the record it makes")
+            yield from self.planner.following(creation.record, "create")
+        for ending in self._endings:
+            yield Step(ending.delete.sql, f"{ending.rule}: the records it ends")
+            yield from self.planner.following(ending.rule.record, "delete")
+
+    def _by_record(self) -> Iterable[tuple[RecordModel, list[Change]]]:
+        found: dict[RecordModel, list[Change]] = {}
+        for change in self._changes:
+            found.setdefault(change.attribute.record, []).append(change)
+        return found.items()
+
+
+def _targets(change: Change, event: Event[Any]) -> list[Any]:
+    """The keys of the records that a change is about."""
+    if change.record is None:
+        assert change.item is not None
+        found = getattr(event.payload, change.item.name)
+    else:
+        found = change.record(event)
+    if found is None:
+        return []
+    many = [found] if isinstance(found, Record) else list(found)
+    for each in many:
+        if not isinstance(each, change.attribute.record.cls) or key_of(each) is None:
+            raise InvalidValue(
+                f"record= answers {each!r}, which is no stored {change.attribute.record}",
+                code="change.record",
+                subject=str(change),
+            )
+    return [key_of(each) for each in many]
+
+
+def _made(creation: Creation, event: Event[Any]) -> list[Record]:
+    found = creation.make(event)
+    made = [] if found is None else [found] if isinstance(found, Record) else list(found)
+    for each in made:
+        if not isinstance(each, creation.record.cls) or origin_of(each) is not None:
+            raise DispatchError(
+                f"it answered {each!r}; it makes new {creation.record} records",
+                code="transform.result",
+                subject=str(creation),
+                location=creation.record.location,
+            )
+    return made

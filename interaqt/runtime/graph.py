@@ -1,0 +1,137 @@
+"""The dependency graph: which derived values follow from which attributes, and in what order.
+
+Edges come from the traced expressions alone. A rule may read the contributing record itself and
+what its references lead to, so a dependency is a path from that record and an attribute at the
+end of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from interaqt.core.computations import AggregateRule, Derivation
+from interaqt.core.computations.aggregation import LINK
+from interaqt.core.computations.transform import SOURCE
+from interaqt.core.errors import ComputationCycle
+from interaqt.core.expressions import Attr, Expr, Root, walk
+from interaqt.core.model import Model, Property, RecordModel, Reference
+
+__all__ = ["Graph", "Path", "Read", "Rule", "reads_of"]
+
+Rule = AggregateRule | Derivation
+Path = tuple[str, ...]
+
+
+@attrs.frozen
+class Read:
+    """An attribute that an expression reads: of the record at the end of ``path`` from the root."""
+
+    path: Path
+    record: RecordModel
+    name: str
+
+
+def reads_of(expr: Expr, root: str) -> Iterator[Read]:
+    """Every attribute that an expression reads, the references along its paths among them."""
+    for node in walk(expr):
+        if isinstance(node, Attr):
+            path = _path(node.of, root)
+            record = node.of.type.record
+            if path is not None and record is not None:
+                yield Read(path, record, node.name)
+
+
+def _path(expr: Expr, root: str) -> Path | None:
+    match expr:
+        case Root(name=name):
+            return () if name == root else None
+        case Attr(of=of, name=name):
+            inner = _path(of, root)
+            return None if inner is None else (*inner, name)
+        case _:
+            return None
+
+
+class Graph:
+    """All rules of a model with what they read, in topological order."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.rules: list[Rule] = [
+            rule for record in model.records.values() for rule in (*record.rules, *record.derivations)
+        ]
+        self.reads: dict[Rule, frozenset[Read]] = {rule: frozenset(_reads(rule)) for rule in self.rules}
+        self._upstream: dict[Rule, frozenset[Rule]] = {}
+        self._read_anywhere = {(read.record, read.name) for reads in self.reads.values() for read in reads}
+        for rule in self.rules:
+            self.upstream(rule)
+        self._level = {rule: self._depth(rule) for rule in self.rules}
+
+    def source_of(self, rule: Rule) -> RecordModel:
+        """The record whose rows contribute to the rule."""
+        return rule.collection.link if isinstance(rule, AggregateRule) else rule.source
+
+    def level(self, rule: Rule) -> int:
+        """How many rules stand behind it, one upon the other, at most."""
+        return self._level[rule]
+
+    def is_read(self, record: RecordModel, name: str) -> bool:
+        """Whether any rule depends on the attribute, at whatever distance."""
+        if (record, name) in self._read_anywhere:
+            return True
+        # Where a record belongs to decides whom it contributes to.
+        return any(
+            isinstance(rule, AggregateRule) and rule.collection.link is record and rule.collection.via.name == name
+            for rule in self.rules
+        )
+
+    def upstream(self, rule: Rule, seen: tuple[Rule, ...] = ()) -> frozenset[Rule]:
+        """All rules whose outcome the rule reads, directly or through others."""
+        if rule in seen:
+            raise _cycle([*seen[seen.index(rule) :], rule])
+        if rule not in self._upstream:
+            found: set[Rule] = set()
+            for other in self._before(rule):
+                found |= {other, *self.upstream(other, (*seen, rule))}
+            self._upstream[rule] = frozenset(found)
+        return self._upstream[rule]
+
+    def _before(self, rule: Rule) -> Iterable[Rule]:
+        """The rules whose outcome it reads directly: values, and records that exist because of one."""
+        reads = {(read.record, read.name) for read in self.reads[rule]}
+        source = self.source_of(rule)
+        for other in self.rules:
+            if isinstance(other, Derivation):
+                if other.record is source or any(record is other.record for record, _ in reads):
+                    yield other
+            elif (other.property.record, other.property.name) in reads:
+                yield other
+
+    def _depth(self, rule: Rule) -> int:
+        return max((self._depth(other) + 1 for other in self._before(rule)), default=1)
+
+
+def _reads(rule: Rule) -> Iterator[Read]:
+    if isinstance(rule, Derivation):
+        for variant in rule.variants:
+            for expr in (variant.condition, *variant.values.values()):
+                yield from reads_of(expr, SOURCE)
+    else:
+        for each in rule.sums:
+            yield from reads_of(each.contribution, LINK)
+
+
+def _cycle(rules: list[Rule]) -> ComputationCycle:
+    lines = [f"{rule}  ({_place(rule).location})" for rule in rules]
+    return ComputationCycle(
+        "these follow from one another, so none can be worked out first:\n  " + "\n  -> ".join(lines),
+        subject=str(rules[0]),
+        location=_place(rules[0]).location,
+        hint="break the circle: let one of them read what the user sets, not what is derived",
+    )
+
+
+def _place(rule: Rule) -> Property | Reference:
+    return rule.property if isinstance(rule, AggregateRule) else rule.link

@@ -1,0 +1,216 @@
+"""Moving the sums of host records: by deltas, or by counting again.
+
+Every write of derived values goes through here, so here is where what depends on them is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from interaqt.core.computations import AggregateRule, Sum
+from interaqt.core.computations.aggregation import HOST, LINK
+from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, replace
+from interaqt.core.model import Property, RecordModel
+from interaqt.storage.database import Result
+from interaqt.storage.schema import column
+from interaqt.storage.statements import KEY, Image, Prepared, PreparedRows, Reader, Stored
+
+if TYPE_CHECKING:
+    from interaqt.runtime.planner import Planner
+    from interaqt.runtime.run import Run
+
+__all__ = ["HostUpdate", "assigned", "delta_param", "moved"]
+
+
+def delta_param(each: Sum) -> Param:
+    return Param(f"delta.{each.property.name}", each.property.type)
+
+
+def moved(rules: Iterable[AggregateRule], deltas: Callable[[Sum], Expr]) -> dict[Property, Expr]:
+    """What each kept property becomes when its sums move by ``deltas``; those that stay are left out."""
+    return assigned(rules, lambda each: _plus(_read(each), deltas(each)))
+
+
+def assigned(rules: Iterable[AggregateRule], fresh_of: Callable[[Sum], Expr]) -> dict[Property, Expr]:
+    """What each kept property becomes when ``fresh_of`` says what its sums become."""
+    assigned: dict[Property, Expr] = {}
+    for rule in rules:
+        fresh = {each.property.name: fresh_of(each) for each in rule.sums}
+        changed = [each for each in rule.sums if fresh[each.property.name] != _read(each)]
+        assigned |= {each.property: fresh[each.property.name] for each in changed}
+        if rule.value is not None and changed:
+            assigned[rule.property] = replace(rule.value, lambda node, fresh=fresh: _fresh(node, fresh))  # type: ignore[misc]
+    return assigned
+
+
+def _fresh(node: Expr, fresh: Mapping[str, Expr]) -> Expr | None:
+    if isinstance(node, Attr) and isinstance(node.of, Root) and node.of.name == HOST:
+        return fresh.get(node.name)
+    return None
+
+
+def _read(each: Sum) -> Expr:
+    return Attr(Root(HOST, each.property.record), each.property.name, each.property.type)
+
+
+def _plus(value: Expr, delta: Expr) -> Expr:
+    return value if isinstance(delta, Const) and not delta.value else Op("add", (value, delta), value.type)
+
+
+class HostUpdate:
+    """The statements that write one group of rules' values on their host, and what follows of it."""
+
+    def __init__(self, planner: Planner, rules: Sequence[AggregateRule]) -> None:
+        self.planner = planner
+        self.rules = tuple(rules)
+        self.host = rules[0].property.record
+        self.collection = rules[0].collection
+        self.sums = tuple(each for rule in rules for each in rule.sums)
+        self.names = frozenset(rule.property.name for rule in rules)
+
+    @cached_property
+    def watched(self) -> tuple[Stored, ...]:
+        """The values among these on which something else depends."""
+        return tuple(rule.property for rule in self.rules if self.planner.is_watched(rule.property))
+
+    @cached_property
+    def before(self) -> tuple[Stored, ...]:
+        """What must be known of a host as it was, for what depends on the watched values."""
+        needed = self.planner.needed(self.host, frozenset(each.name for each in self.watched))
+        return (self.host.key, *(each for each in needed if each is not self.host.key))
+
+    @cached_property
+    def returning(self) -> tuple[Stored, ...]:
+        return (self.host.key, *self.watched) if self.watched else ()
+
+    # -- by deltas
+
+    def by(self, run: Run, deltas: Mapping[Any, Mapping[str, Any]]) -> None:
+        """Move the sums of the hosts named by key; the deltas are named as :func:`delta_param` does."""
+        if not deltas:
+            return
+        if len(deltas) == 1:
+            ((key, given),) = deltas.items()
+            self.one(run, self._one, {KEY: key, **given})
+        else:
+            rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
+            self._many(run, list(deltas), lambda: self._rows.run(run.tx, rows))
+
+    def one(self, run: Run, statement: Prepared, given: Mapping[str, Any]) -> None:
+        """Run a statement of :meth:`statement` for one host."""
+        key = given[KEY]
+        if not self.watched:
+            statement.run(run.tx, given)
+            run.touched(self.host, key, self.names)
+            return
+        # Both are sent before either is read: one round trip on a pipeline.
+        old = self._read_one.run(run.tx, given)
+        new = statement.run(run.tx, given)
+        self._tell(run, old.fetchall(), new.fetchall())
+
+    def statement(self, deltas: Callable[[Sum], Expr], bindings: Mapping[str, Any]) -> Prepared:
+        return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
+
+    @cached_property
+    def _one(self) -> Prepared:
+        return self.statement(delta_param, {})
+
+    @cached_property
+    def _rows(self) -> PreparedRows:
+        columns = [(KEY, self.host.key.type), *((delta_param(each).name, each.property.type) for each in self.sums)]
+        assignments = moved(self.rules, delta_param)
+        return self.planner.statements.adjust_rows(self.host, HOST, assignments, columns, self.returning)
+
+    def read_deltas(self, rows: Iterable[Sequence[Any]]) -> dict[Any, dict[str, Any]]:
+        """Selected rows of a host's key and one delta for each sum, without those that move nothing."""
+        deltas: dict[Any, dict[str, Any]] = {}
+        for stored in rows:
+            key, *moves = (
+                value if convert is None or value is None else convert(value)
+                for convert, value in zip(self._delta_converters, stored, strict=True)
+            )
+            if key is not None and any(moves):
+                deltas[key] = {delta_param(each).name: move for each, move in zip(self.sums, moves, strict=True)}
+        return deltas
+
+    @cached_property
+    def _delta_converters(self) -> list[Any]:
+        from_db = self.planner.schema.dialect.from_db
+        return [from_db(self.host.key.type), *(from_db(each.property.type) for each in self.sums)]
+
+    # -- by counting again
+
+    def again(self, run: Run, keys: Iterable[Any]) -> None:
+        """Work the values of the hosts out from the records that they have now."""
+        hosts = sorted(set(keys))
+        if hosts:
+            rows = [{KEY: key} for key in hosts]
+            self._many(run, hosts, lambda: self._again.run(run.tx, rows))
+
+    @cached_property
+    def _again(self) -> PreparedRows:
+        statements = self.planner.statements
+        table = statements.schema.table(self.host)
+        link, via = self.collection.link, self.collection.via
+        counted = {
+            f"again.{each.property.name}": statements.sum_over(
+                link, LINK, each.contribution, via, column(table, self.host.key)
+            )
+            for each in self.sums
+        }
+        assignments = assigned(self.rules, lambda each: Param(f"again.{each.property.name}", each.property.type))
+        return statements.assign_rows(self.host, HOST, assignments, counted, self.returning)
+
+    # -- what follows
+
+    def _many(self, run: Run, keys: Sequence[Any], write: Callable[[], Result]) -> None:
+        if not self.watched:
+            write()
+            for key in keys:
+                run.touched(self.host, key, self.names)
+            return
+        old = self._read_rows.run(run.tx, [{KEY: key} for key in keys])
+        new = write()
+        self._tell(run, old.fetchall(), new.fetchall())
+
+    @cached_property
+    def _read_one(self) -> Prepared:
+        return self.planner.statements.read(self.host, self.before, lock=True)
+
+    @cached_property
+    def _read_rows(self) -> PreparedRows:
+        return self.planner.statements.read_rows(self.host, self.before)
+
+    @cached_property
+    def _before_reader(self) -> Reader:
+        return Reader(self.planner.schema, self.before)
+
+    @cached_property
+    def _after_reader(self) -> Reader:
+        return Reader(self.planner.schema, self.returning)
+
+    def _tell(self, run: Run, old: Sequence[Any], new: Sequence[Any]) -> None:
+        """Tell what depends on the values of those hosts whose values did change."""
+        key = self.host.key.name
+        after: dict[Any, Image] = {}
+        for row in new:
+            image = self._after_reader.image(row)
+            after[image[key]] = image
+        pairs = []
+        for row in old:
+            before = self._before_reader.image(row)
+            if before[key] in after:
+                pairs.append((before, {**before, **after[before[key]]}))
+        run.updated(self.host, pairs, frozenset(each.name for each in self.watched), self.names)
+
+    def plan(self, statement: Prepared | PreparedRows) -> Iterator[str]:
+        """The SQL in the order in which it runs, for ``explain``."""
+        if self.watched:
+            yield self._read_one.sql
+        yield statement.sql
+
+    def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
+        if self.watched:
+            yield self.host, frozenset(each.name for each in self.watched)

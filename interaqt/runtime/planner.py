@@ -1,0 +1,226 @@
+"""The planner: for each kind of write, the fixed list of reactions that keeps all else right.
+
+Order is what makes deltas right. A reaction must see everything that it reads as it was when
+the write happened, so among the reactions to one write those furthest downstream come first;
+and what a reaction changes is followed up to its end before the next one runs. By induction,
+after each step every derived value equals its definition over what the database then holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+import attrs
+
+from interaqt.core.computations import AggregateRule, Derivation
+from interaqt.core.computations.aggregation import BOOL
+from interaqt.core.expressions import Attr, Op, Param, Root
+from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.runtime.adjust import Adjust
+from interaqt.runtime.derive import Derive
+from interaqt.runtime.graph import Graph, Path, Rule
+from interaqt.runtime.reaction import Reaction, Step
+from interaqt.runtime.recount import Recount
+from interaqt.runtime.rows import RowStatements
+from interaqt.runtime.spread import Spread
+from interaqt.storage.schema import Schema
+from interaqt.storage.statements import KEY, Prepared, Statements, Stored
+
+__all__ = ["Planner"]
+
+Reactions = tuple[Reaction, ...]
+
+
+@attrs.frozen(eq=False)
+class _Part:
+    """What one rule does about a write; parts of one group become one reaction."""
+
+    group: Hashable
+    rule: Rule
+    make: Callable[[Sequence[Rule]], Reaction]
+
+
+class Planner:
+    """Plans for one model in one database; each is made when first needed, and kept."""
+
+    def __init__(self, model: Model, schema: Schema, observed: frozenset[RecordModel] = frozenset()) -> None:
+        """``observed`` are records of whose every change somebody wants to be told."""
+        self.model = model
+        self.schema = schema
+        self.graph = Graph(model)
+        self.statements = Statements(schema)
+        self._observed = observed
+        self._created: dict[RecordModel, Reactions] = {}
+        self._deleted: dict[RecordModel, Reactions] = {}
+        self._updated: dict[tuple[RecordModel, frozenset[str]], Reactions] = {}
+        self._rows: dict[RecordModel, RowStatements] = {}
+        self._referring: dict[Reference, Prepared] = {}
+
+    def rows(self, record: RecordModel) -> RowStatements:
+        """The statements that write rows of a record."""
+        if record not in self._rows:
+            self._rows[record] = RowStatements(self, record)
+        return self._rows[record]
+
+    def referring(self, reference: Reference) -> Prepared:
+        """Finds the records whose reference is the slot ``key``."""
+        if reference not in self._referring:
+            other = Root("other", reference.record)
+            target = Param(KEY, reference.target.type)
+            condition = Op("eq", (Attr(other, reference.name, reference.type), target), BOOL)
+            self._referring[reference] = self.statements.find(reference.record, "other", condition, [other], lock=True)
+        return self._referring[reference]
+
+    def created(self, record: RecordModel) -> Reactions:
+        """What the creation of a record means."""
+        if record not in self._created:
+            self._created[record] = self._ordered(list(self._came(record)))
+        return self._created[record]
+
+    def deleted(self, record: RecordModel) -> Reactions:
+        """What the deletion of a record means, once its row is gone."""
+        if record not in self._deleted:
+            self._deleted[record] = self._ordered(list(self._went(record)))
+        return self._deleted[record]
+
+    def updated(self, record: RecordModel, names: frozenset[str]) -> Reactions:
+        """What a change of the named attributes means."""
+        found = self._updated.get((record, names))
+        if found is None:
+            found = self._updated[record, names] = self._ordered(list(self._changed(record, names)))
+        return found
+
+    def needed(self, record: RecordModel, names: frozenset[str]) -> tuple[Stored, ...]:
+        """What reactions to a change of any of the names must be told of the row: them, and what they read."""
+        reads = set(names)
+        for some in (names, *(frozenset({name}) for name in names)):
+            for reaction in self.updated(record, some):
+                reads |= reaction.reads
+        return self.attributes(record, reads)
+
+    def attributes(self, record: RecordModel, names: set[str] | frozenset[str]) -> tuple[Stored, ...]:
+        """Stored attributes by name, in the order of declaration."""
+        return tuple(each for each in record.stored() if each.name in names)
+
+    def is_watched(self, attribute: Property | Reference) -> bool:
+        """Whether anything must be told when the attribute changes."""
+        return attribute.record in self._observed or self.graph.is_read(attribute.record, attribute.name)
+
+    def is_observed(self, record: RecordModel) -> bool:
+        return record in self._observed
+
+    # -- for explain
+
+    def following(
+        self, record: RecordModel, kind: str, names: frozenset[str] = frozenset(), depth: int = 1
+    ) -> Iterator[Step]:
+        """The statements that a write may be followed by, those that depend on a change indented."""
+        if kind == "update":
+            reactions = self.updated(record, names) if names else ()
+        else:
+            reactions = self.created(record) if kind == "create" else self.deleted(record)
+        for reaction in reactions:
+            for step in reaction.steps():
+                yield attrs.evolve(step, depth=depth)
+            for host, watched in reaction.produces():
+                yield from self.following(host, "update", watched, depth + 1)
+
+    # -- what each rule does
+
+    def _came(self, record: RecordModel) -> Iterator[_Part]:
+        for rule in self.graph.rules:
+            if self.graph.source_of(rule) is record:
+                yield self._derive(rule) if isinstance(rule, Derivation) else self._adjust(rule, new=True, old=False)
+
+    def _went(self, record: RecordModel) -> Iterator[_Part]:
+        for rule in self.graph.rules:
+            # What a deleted record made is deleted before it, as all that refers to it.
+            if isinstance(rule, AggregateRule) and rule.collection.link is record:
+                if any(read.path and read.record is record for read in self.graph.reads[rule]):
+                    # A row that is gone may be one that another, gone with it, refers to.
+                    yield self._recount(rule, record, (), near=True)
+                else:
+                    yield self._adjust(rule, new=False, old=True)
+
+    def _changed(self, record: RecordModel, names: frozenset[str]) -> Iterator[_Part]:
+        concerned = []
+        for rule in self.graph.rules:
+            reads = self.graph.reads[rule]
+            paths = tuple(sorted({r.path for r in reads if r.path and r.record is record and r.name in names}))
+            near = self.graph.source_of(rule) is record and (
+                any(not r.path and r.name in names for r in reads) or _via(rule) in names
+            )
+            if near or paths:
+                concerned.append((rule, near, paths))
+        direct = {rule for rule, _, _ in concerned}
+        for rule, near, paths in concerned:
+            if isinstance(rule, Derivation):
+                yield self._derive(rule, paths, near)
+            elif near + len(paths) > 1 or (_via(rule) in names and direct & self.graph.upstream(rule)):
+                yield self._recount(rule, record, paths, near)
+            elif paths:
+                yield self._spread(rule, paths[0])
+            elif _via(rule) in names:
+                yield self._adjust(rule, new=False, old=True)
+                yield self._adjust(rule, new=True, old=False)
+            else:
+                yield self._adjust(rule, new=True, old=True)
+
+    def _adjust(self, rule: AggregateRule, new: bool, old: bool) -> _Part:
+        return _Part(
+            ("adjust", rule.property.record, rule.collection.via, new, old),
+            rule,
+            lambda rules: Adjust(self, _aggregates(rules), new, old),
+        )
+
+    def _spread(self, rule: AggregateRule, path: Path) -> _Part:
+        return _Part(
+            ("spread", rule.property.record, rule.collection.via, path),
+            rule,
+            lambda rules: Spread(self, _aggregates(rules), path),
+        )
+
+    def _recount(self, rule: AggregateRule, record: RecordModel, paths: tuple[Path, ...], near: bool) -> _Part:
+        return _Part(
+            ("recount", rule.property.record, rule.collection.via, paths, near),
+            rule,
+            lambda rules: Recount(self, _aggregates(rules), record, paths, near),
+        )
+
+    def _derive(self, rule: Derivation, paths: tuple[Path, ...] = (), near: bool = True) -> _Part:
+        return _Part(("derive", rule), rule, lambda _: Derive(self, rule, paths, near))
+
+    # -- in which order
+
+    def _ordered(self, parts: list[_Part]) -> Reactions:
+        groups: dict[Hashable, list[_Part]] = {}
+        for part in parts:
+            groups.setdefault(part.group, []).append(part)
+        try:
+            order = self._downstream_first(groups)
+        except CycleError:
+            # Together they would wait for one another: each rule for itself never does.
+            groups = {(part.group, part.rule): [part] for part in parts}
+            order = self._downstream_first(groups)
+        return tuple(groups[key][0].make([part.rule for part in groups[key]]) for key in order)
+
+    def _downstream_first(self, groups: dict[Hashable, list[_Part]]) -> list[Hashable]:
+        sorter: TopologicalSorter[Hashable] = TopologicalSorter()
+        for key, parts in groups.items():
+            rules = {part.rule for part in parts}
+            later = [
+                other
+                for other, others in groups.items()
+                if other != key and any(rules & self.graph.upstream(part.rule) for part in others)
+            ]
+            sorter.add(key, *later)
+        return list(sorter.static_order())
+
+
+def _via(rule: Rule) -> str | None:
+    return rule.collection.via.name if isinstance(rule, AggregateRule) else None
+
+
+def _aggregates(rules: Sequence[Rule]) -> list[AggregateRule]:
+    return [rule for rule in rules if isinstance(rule, AggregateRule)]

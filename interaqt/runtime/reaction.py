@@ -1,0 +1,61 @@
+"""A reaction: what one kind of write means to some derived values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interaqt.core.expressions import Expr, Root, replace
+from interaqt.core.model import RecordModel
+from interaqt.runtime.graph import Rule
+from interaqt.storage.statements import Image
+
+if TYPE_CHECKING:
+    from interaqt.runtime.run import Run
+
+__all__ = ["NEW", "OLD", "Pair", "Reaction", "Step", "rooted"]
+
+#: Names of the roots that stand for the states of a changed row, before and after.
+OLD, NEW = "old", "new"
+
+#: A row as it was and as it is; None where it did not exist before, or does not after.
+Pair = tuple[Image | None, Image | None]
+
+
+@attrs.frozen
+class Step:
+    """One statement of a plan: its SQL, why it is there, and what follows where it changes something."""
+
+    sql: str
+    why: str
+    depth: int = 0
+
+
+class Reaction(ABC):
+    """Keeps ``rules`` right after one kind of write.
+
+    ``reads`` names the attributes of the written row that it must be told of.
+    """
+
+    rules: tuple[Rule, ...]
+    reads: frozenset[str]
+
+    @abstractmethod
+    def run(self, run: Run, pairs: Sequence[Pair]) -> None:
+        """React to rows that were just written, before anything else is."""
+
+    @abstractmethod
+    def steps(self) -> Iterator[Step]:
+        """The statements that it may issue, in order."""
+
+    def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
+        """The records and attributes that it changes, as far as anything depends on them."""
+        yield from ()
+
+
+def rooted(expr: Expr, root: str, new: Expr) -> Expr:
+    """The expression with another expression in the place of ``Root(root)``."""
+    return replace(expr, lambda node: new if isinstance(node, Root) and node.name == root else None)

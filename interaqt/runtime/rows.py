@@ -1,0 +1,133 @@
+"""Rows: the statements that create, read, change and delete rows of one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from interaqt.core.computations import AggregateRule, StateMachineSpec
+from interaqt.core.computations.aggregation import HOST
+from interaqt.core.computations.summation import ZEROS
+from interaqt.core.evaluate import compile_function
+from interaqt.core.expressions import Attr, Const, Expr
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.types import Kind
+from interaqt.storage.statements import Prepared, PreparedRows, Reader, Stored
+
+if TYPE_CHECKING:
+    from interaqt.runtime.planner import Planner
+
+__all__ = ["RowStatements"]
+
+
+class RowStatements:
+    """One record's; each statement is made when first needed."""
+
+    def __init__(self, planner: Planner, record: RecordModel) -> None:
+        self.planner = planner
+        self.record = record
+        self.key = record.key
+        self._updates: dict[frozenset[str], Prepared] = {}
+        self._reads: dict[frozenset[str], tuple[Prepared, Reader]] = {}
+
+    # -- creating
+
+    @cached_property
+    def key_is_given(self) -> bool:
+        """A UUID is made with the record; an int is counted by the database."""
+        return self.key.type.kind is Kind.UUID
+
+    @cached_property
+    def initial(self) -> dict[str, Const]:
+        """What derived values and states are when a record is created, before anything contributes."""
+        found: dict[str, Const] = {}
+        for rule in self.record.rules:
+            found |= _initial_values(rule)
+        for each in self.record.properties():
+            if isinstance(each.computation, StateMachineSpec):
+                found[each.name] = Const(each.computation.initial, each.type)
+        return found
+
+    @cached_property
+    def given(self) -> tuple[Stored, ...]:
+        """What a maker gives."""
+        return tuple(
+            each
+            for each in self.record.stored()
+            if each.name not in self.initial and (each is not self.key or self.key_is_given)
+        )
+
+    @cached_property
+    def initial_image(self) -> dict[str, Any]:
+        absent = {each.name: None for each in self.given if isinstance(each, Property | Reference) and each.hidden}
+        return {**absent, **{name: const.value for name, const in self.initial.items()}}
+
+    @cached_property
+    def insert(self) -> Prepared:
+        return self.planner.statements.insert(self.record, self.given, self.initial)
+
+    @cached_property
+    def insert_rows(self) -> PreparedRows:
+        return self.planner.statements.insert_rows(self.record, self.given, self.initial)
+
+    # -- reading
+
+    def read(self, names: frozenset[str]) -> tuple[Prepared, Reader]:
+        """Reads and locks the named attributes and the key of one row."""
+        if names not in self._reads:
+            attributes = self.planner.attributes(self.record, names | {self.key.name})
+            statement = self.planner.statements.read(self.record, attributes, lock=True)
+            self._reads[names] = statement, Reader(self.planner.schema, attributes)
+        return self._reads[names]
+
+    # -- changing and deleting
+
+    def update(self, names: frozenset[str]) -> Prepared:
+        if names not in self._updates:
+            attributes = self.planner.attributes(self.record, names)
+            self._updates[names] = self.planner.statements.update(self.record, attributes)
+        return self._updates[names]
+
+    @cached_property
+    def told_when_deleted(self) -> tuple[Stored, ...]:
+        """What reactions to a deletion, and whoever observes it, must know of the row."""
+        if self.planner.is_observed(self.record):
+            return tuple(self.record.stored())
+        reads = {self.key.name}
+        for reaction in self.planner.deleted(self.record):
+            reads |= reaction.reads
+        # A deleted reference proves that its target exists, see the guard.
+        reads |= {each.name for each in self.record.references()}
+        return self.planner.attributes(self.record, reads)
+
+    @cached_property
+    def delete(self) -> Prepared:
+        return self.planner.statements.delete(self.record, self.told_when_deleted)
+
+    @cached_property
+    def deleted_reader(self) -> Reader:
+        return Reader(self.planner.schema, self.told_when_deleted)
+
+    @cached_property
+    def dependents(self) -> tuple[Reference, ...]:
+        """References to this record that say what its deletion does to those that have them."""
+        return tuple(
+            each for each in self.planner.model.referring_to(self.record) if each.on_delete in ("cascade", "set_null")
+        )
+
+
+def _initial_values(rule: AggregateRule) -> Mapping[str, Const]:
+    found = {
+        each.property.name: Const(ZEROS[each.property.type.kind], each.property.type.optional(False))
+        for each in rule.sums
+    }
+    if rule.value is not None:
+        values = {name: const.value for name, const in found.items()}
+
+        def source(expr: Expr) -> str | None:
+            return f"host[{expr.name!r}]" if isinstance(expr, Attr) else None
+
+        value = compile_function(rule.value, [HOST], source)(values)
+        found[rule.property.name] = Const(value, rule.property.type)
+    return found

@@ -1,0 +1,274 @@
+"""One run of one transaction: every write of records, and what follows from each.
+
+A write is a statement and then its reactions, each followed to its end; see ``planner`` for why
+that order keeps all derived values right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from interaqt.core.computations import Ending
+from interaqt.core.errors import InvalidValue, RecordNotFound
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.record import Record, key_of
+from interaqt.core.values import check_of
+from interaqt.runtime.effects import Mutation
+from interaqt.runtime.planner import Planner
+from interaqt.runtime.reaction import Pair
+from interaqt.storage.database import Result, Transaction
+from interaqt.storage.statements import KEY, Image, Prepared
+
+__all__ = ["Created", "Run", "values_of"]
+
+
+class Created:
+    """A row that was created; asking for its key waits for the statement, so ask late."""
+
+    def __init__(self, record: RecordModel, image: Image, key: Callable[[], Any]) -> None:
+        self.record, self.image = record, image
+        self._key = key
+
+    @property
+    def key(self) -> Any:
+        name = self.record.key.name
+        if name not in self.image:
+            self.image[name] = self._key()
+        return self.image[name]
+
+
+class Run:
+    """The writes of one attempt, in ``tx``; ``mutations`` and ``created`` tell what they were."""
+
+    def __init__(self, planner: Planner, tx: Transaction, ghost: Callable[[RecordModel, Any], Record]) -> None:
+        self.planner = planner
+        self.tx = tx
+        self._ghost = ghost
+        self._pipelined = planner.schema.database.capability.pipeline
+        self.created: list[Created] = []
+        self.mutations: list[Mutation | Created] = []
+        self.proven: set[tuple[RecordModel, Any]] = set()
+        """Records that are known to exist: a foreign key, a lock or an update says so."""
+
+    # -- creating
+
+    def create(self, record: RecordModel, rows: Sequence[Image]) -> list[Created]:
+        """Create records from what their makers gave, by one statement."""
+        if not rows:
+            return []
+        statements = self.planner.rows(record)
+        initial = statements.initial_image
+        images = [{**initial, **row} for row in rows]
+        try:
+            if len(rows) == 1:
+                result = statements.insert.run(self.tx, images[0])
+            else:
+                result = statements.insert_rows.run(self.tx, images)
+        except InvalidValue as error:
+            raise _named(error, record, images) from None
+        keys = _Keys(result, len(rows))
+        if not self._pipelined:
+            # Where nothing is gained by waiting, an unread result would only keep its statement open.
+            keys.fetch()
+        made = [Created(record, image, keys.reader(index)) for index, image in enumerate(images)]
+        self.created += made
+        self.mutations += made
+        for reference in record.references():
+            self.proven.update((reference.target, image[reference.name]) for image in images)
+        reactions = self.planner.created(record)
+        if any(record.key.name in reaction.reads for reaction in reactions):
+            for each in made:
+                each.key  # noqa: B018 - now it is needed
+        pairs: list[Pair] = [(None, image) for image in images]
+        for reaction in reactions:
+            reaction.run(self, pairs)
+        return made
+
+    def values_of(self, record: RecordModel, values: Mapping[str, Any]) -> Image:
+        """What making a record of traced values gives: through attrs, so defaults and validators count."""
+        arguments = {}
+        for name, value in values.items():
+            attribute = record.attributes[name]
+            is_reference = isinstance(attribute, Reference) and value is not None
+            arguments[name] = self._ghost(attribute.target, value) if is_reference else value  # type: ignore[attr-defined]
+        return values_of(record, record.cls(**arguments))
+
+    # -- changing
+
+    def update(self, record: RecordModel, key: Any, changes: Image) -> None:
+        """Set attributes of one record; raises :class:`~interaqt.RecordNotFound` where there is none."""
+        names = frozenset(changes)
+        statements = self.planner.rows(record)
+        if not any(self.planner.is_watched(each) for each in self.planner.attributes(record, names)):
+            if self._write(statements.update(names), record, {**changes, KEY: key}).rowcount == 0:
+                raise _missing(record, key)
+            self.touched(record, key, names)
+            return
+        old = self.read(record, key, names)
+        if old is None:
+            raise _missing(record, key)
+        self.change(record, old, changes)
+
+    def read(self, record: RecordModel, key: Any, names: frozenset[str]) -> Image | None:
+        """Lock a row and read what a change of the named attributes needs of it; None if it is not there."""
+        watched = frozenset(
+            each.name for each in self.planner.attributes(record, names) if self.planner.is_watched(each)
+        )
+        needed = frozenset(each.name for each in self.planner.needed(record, watched)) if watched else frozenset()
+        statement, reader = self.planner.rows(record).read(names | needed)
+        row = statement.run(self.tx, {KEY: key}).fetchone()
+        if row is None:
+            return None
+        self.proven.add((record, key))
+        return reader.image(row)
+
+    def change(self, record: RecordModel, old: Image, changes: Image) -> None:
+        """Set attributes of a record that :meth:`read` has locked; what is as it was is no change."""
+        changes = {name: value for name, value in changes.items() if old[name] != value}
+        if changes:
+            names = frozenset(changes)
+            key = old[record.key.name]
+            self._write(self.planner.rows(record).update(names), record, {**changes, KEY: key})
+            for each in record.references():
+                if each.name in changes:
+                    self.proven.add((each.target, changes[each.name]))
+            self.updated(record, [(old, {**old, **changes})], names, names)
+
+    def _write(self, statement: Prepared, record: RecordModel, given: Image) -> Result:
+        try:
+            return statement.run(self.tx, given)
+        except InvalidValue as error:
+            raise _named(error, record, [given]) from None
+
+    def touched(self, record: RecordModel, key: Any, names: frozenset[str]) -> None:
+        """Note a change on which nothing depends."""
+        self.mutations.append(Mutation("update", record.cls, key, names))
+
+    def updated(
+        self, record: RecordModel, pairs: Sequence[tuple[Image, Image]], watched: frozenset[str], names: frozenset[str]
+    ) -> None:
+        """Note a change, and follow what depends on the watched ones of its attributes."""
+        key = record.key.name
+        changed: set[str] = set()
+        moved: list[Pair] = []
+        for old, new in pairs:
+            self.mutations.append(Mutation("update", record.cls, old[key], names, new, old))
+            differing = {name for name in watched if name in old and old[name] != new[name]}
+            if differing:
+                changed |= differing
+                moved.append((old, new))
+        if moved:
+            for reaction in self.planner.updated(record, frozenset(changed)):
+                reaction.run(self, moved)
+
+    # -- deleting
+
+    def delete(self, record: RecordModel, keys: Sequence[Any]) -> int:
+        """Delete records, and before them what goes with them; answers how many there were."""
+        deleted = 0
+        for key in keys:
+            self._detach(record, key)
+            statements = self.planner.rows(record)
+            rows = statements.delete.run(self.tx, {KEY: key}).fetchall()
+            self._gone(record, [statements.deleted_reader.image(row) for row in rows])
+            deleted += len(rows)
+        return deleted
+
+    def end(self, rule: Ending, deletion: Prepared, search: Prepared, given: Mapping[str, Any]) -> None:
+        """Delete the records that a ``deleted_by`` finds, by one statement where nothing refers to them."""
+        statements = self.planner.rows(rule.record)
+        if not statements.dependents:
+            rows = deletion.run(self.tx, given).fetchall()
+            self._gone(rule.record, [statements.deleted_reader.image(row) for row in rows])
+            return
+        convert = self.planner.schema.dialect.from_db(rule.record.key.type)
+        found = search.run(self.tx, given).fetchall()
+        self.delete(rule.record, [stored if convert is None else convert(stored) for (stored,) in found])
+
+    def _detach(self, record: RecordModel, key: Any) -> None:
+        for reference in self.planner.rows(record).dependents:
+            for other in self._referring(reference, key):
+                if reference.on_delete == "cascade":
+                    self.delete(reference.record, [other])
+                else:
+                    self.update(reference.record, other, {reference.name: None})
+
+    def _referring(self, reference: Reference, key: Any) -> Iterator[Any]:
+        statement = self.planner.referring(reference)
+        convert = self.planner.schema.dialect.from_db(reference.record.key.type)
+        for (stored,) in statement.run(self.tx, {KEY: key}).fetchall():
+            yield stored if convert is None else convert(stored)
+
+    def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
+        if not images:
+            return
+        for image in images:
+            self.mutations.append(Mutation("delete", record.cls, image[record.key.name], old=image))
+            for reference in record.references():
+                self.proven.add((reference.target, image[reference.name]))
+        for reaction in self.planner.deleted(record):
+            reaction.run(self, [(image, None) for image in images])
+
+
+class _Keys:
+    """The keys that an INSERT answers, fetched when the first is asked for."""
+
+    def __init__(self, result: Result, count: int) -> None:
+        self._result, self._count = result, count
+        self._rows: list[Any] | None = None
+
+    def reader(self, index: int) -> Callable[[], Any]:
+        return lambda: self.fetch()[index][0]
+
+    def fetch(self) -> list[Any]:
+        if self._rows is None:
+            self._rows = self._result.fetchall()
+            assert len(self._rows) == self._count
+        return self._rows
+
+
+def values_of(record: RecordModel, instance: Record) -> Image:
+    """What a record that is not stored yet has been given, references by their keys."""
+    values: Image = {}
+    for each in record.stored():
+        if each.name in instance.__dict__:
+            value = instance.__dict__[each.name]
+            if isinstance(each, Reference) and value is not None:
+                value = _stored_key(each, value)
+            values[each.name] = value
+    return values
+
+
+def _stored_key(reference: Reference, value: Any) -> Any:
+    if not isinstance(value, reference.target.cls):
+        raise InvalidValue(
+            f"is {value!r}, not a {reference.target}", code="value.reference", subject=str(reference)
+        )
+    key = key_of(value)  # type: ignore[arg-type]
+    if key is None:
+        raise InvalidValue(
+            f"the {reference.target} is not stored yet",
+            code="value.not_stored",
+            subject=str(reference),
+            hint="store it first; a reference names a stored record",
+        )
+    return key
+
+
+def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) -> InvalidValue:
+    """The error with the attribute that it is about: the conversion knows only the value."""
+    for image in images:
+        for each in record.stored():
+            if each.name in image and isinstance(each, Property):
+                wrong = check_of(each.type)(image[each.name])
+                if wrong is not None:
+                    return InvalidValue(f"{each} {wrong}", code=error.code, subject=str(each), location=each.location)
+    error.at(record.name, record.location)
+    return error
+
+
+def _missing(record: RecordModel, key: Any) -> RecordNotFound:
+    return RecordNotFound(f"there is no {record} with the {record.key.name} {key!r}", subject=record.name)
+
+

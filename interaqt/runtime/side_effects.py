@@ -1,0 +1,98 @@
+"""Side effects: what happens outside the database, after the facts are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from interaqt.core.errors import InvalidComputation, Location, SideEffectError
+from interaqt.runtime.effects import Mutation, MutationKind
+from interaqt.runtime.result import Outcome
+
+__all__ = ["RecordChange", "SideEffect", "run_side_effects", "side_effect"]
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KINDS: tuple[MutationKind, ...] = ("create", "update", "delete")
+
+
+@attrs.frozen(eq=False)
+class RecordChange(Generic[R]):
+    """What a side effect is told: the record as it is, as it was, and what changed.
+
+    ``old`` is None for a creation, ``record`` is the last state for a deletion.
+    """
+
+    kind: MutationKind
+    record: R
+    old: R | None
+    names: frozenset[str]
+
+
+@attrs.frozen(eq=False)
+class SideEffect:
+    """A function to call after the commit for each mutation of a record; made by :func:`side_effect`."""
+
+    record: type
+    kinds: frozenset[MutationKind]
+    function: Callable[[Any], Any]
+    location: Location
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def __call__(self, change: RecordChange[Any]) -> Any:
+        return self.function(change)
+
+
+def side_effect(
+    record: type[R], *, on: MutationKind | Sequence[MutationKind] = _KINDS
+) -> Callable[[Callable[[RecordChange[R]], Any]], SideEffect]:
+    """Decorates a function over a :class:`RecordChange`; give it to the controller with the models.
+
+    It runs after the commit of a dispatch. Where it fails, the failure is in the result's
+    ``side_effects`` and the facts stay.
+    """
+    location = Location.of_caller()
+    kinds = (on,) if isinstance(on, str) else tuple(on)
+    for kind in kinds:
+        if kind not in _KINDS:
+            raise InvalidComputation(
+                f"on={kind!r} is none of {', '.join(_KINDS)}", code="side_effect.on", location=location
+            )
+
+    def decorate(function: Callable[[RecordChange[R]], Any]) -> SideEffect:
+        return SideEffect(record, frozenset(kinds), function, location)
+
+    return decorate
+
+
+def run_side_effects(
+    effects: Iterable[SideEffect],
+    mutations: Sequence[Mutation],
+    change_of: Callable[[Mutation], RecordChange[Any]],
+) -> list[Outcome]:
+    """Call each for each of its mutations; one that fails keeps no other from running."""
+    by_record: dict[type, list[SideEffect]] = {}
+    for effect in effects:
+        by_record.setdefault(effect.record, []).append(effect)
+    outcomes = []
+    for mutation in mutations:
+        for effect in by_record.get(mutation.record, ()):
+            if mutation.kind in effect.kinds:
+                outcomes.append(attempt(effect.name, mutation, lambda e=effect, m=mutation: e(change_of(m))))
+    return outcomes
+
+
+def attempt(name: str, mutation: Mutation | None, call: Callable[[], Any]) -> Outcome:
+    """The outcome of a callback, whatever it does."""
+    try:
+        return Outcome(name, mutation, result=call())
+    except Exception as error:
+        failure = SideEffectError(f"{name} failed: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return Outcome(name, mutation, error=failure)

@@ -1,0 +1,71 @@
+"""Transactions that are run again: what a conflict undoes is done once more, within bounds."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from interaqt.core.errors import InteraqtError, TransactionRetryExhaustedError
+from interaqt.runtime.planner import Planner
+from interaqt.runtime.run import Run
+from interaqt.storage.database import Database
+from interaqt.storage.storage import Storage
+
+__all__ = ["ATTEMPTS", "Transactions"]
+
+T = TypeVar("T")
+
+#: How often a transaction is tried at most.
+ATTEMPTS = 5
+
+#: Seconds to wait before each further attempt; a random part of the same length is added.
+DELAYS = (0.010, 0.025, 0.060, 0.150)
+
+
+class Transactions:
+    """Runs functions over a :class:`Run`, each attempt in a transaction of its own."""
+
+    def __init__(self, storage: Storage, planner: Planner) -> None:
+        self.storage = storage
+        self.planner = planner
+        self.database: Database = storage.database
+
+    def run(self, work: Callable[[Run], T], name: str, *, isolation: str | None = None) -> T:
+        """What ``work`` answers, once its transaction is committed.
+
+        Raises :class:`~interaqt.TransactionRetryExhaustedError` where the database refused each
+        attempt for a conflict, and any other error as it is, with everything undone.
+        """
+        last: BaseException | None = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                delay = DELAYS[attempt - 1]
+                time.sleep(delay + random.uniform(0, delay))  # noqa: S311 - to spread, not to hide
+            try:
+                return self._attempt(work, isolation)
+            except Exception as error:
+                if not self.database.is_retryable(error):
+                    raise
+                last = error
+        raise TransactionRetryExhaustedError(
+            f"{name} met a conflict with other transactions at each of {ATTEMPTS} attempts: {last}", attempts=ATTEMPTS
+        ) from last
+
+    def _attempt(self, work: Callable[[Run], T], isolation: str | None) -> T:
+        tx = self.database.begin(isolation)
+        try:
+            with self.storage.within(tx):
+                outcome = work(Run(self.planner, tx, self.storage.loader.ghost))
+            tx.commit()
+        except Exception as error:
+            tx.rollback()
+            violation = None if isinstance(error, InteraqtError) else self.database.violation(error)
+            if violation is not None:
+                raise self.storage.schema.violation(violation) from error
+            raise
+        except BaseException:
+            tx.rollback()
+            raise
+        return outcome

@@ -1,0 +1,75 @@
+"""Writing by hand, outside interactions: seeding, migrating, tests. Derived values follow all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interaqt.core.errors import InvalidValue, did_you_mean
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.record import Record, key_of
+from interaqt.core.values import check_of
+from interaqt.runtime.run import Run, values_of
+from interaqt.runtime.transaction import Transactions
+
+__all__ = ["DirectWriter"]
+
+
+class DirectWriter:
+    """What ``storage.create``, ``update`` and ``delete`` do: each is a transaction of its own."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._storage = transactions.storage
+
+    def create(self, record: Any) -> Any:
+        model = self._storage.record_of(type(record))
+        if key_of(record) is not None and "__iq_origin__" in record.__dict__:
+            raise InvalidValue(f"{record!r} is stored already", code="record.stored", subject=model.name)
+        values = values_of(model, record)
+        key = self._transactions.run(lambda run: run.create(model, [values])[0].key, f"create {model}")
+        return self._storage.loader.get(model, key)
+
+    def update(self, record: Any, values: dict[str, Any]) -> Any:
+        model, key = self._stored(record)
+        changes = {name: _checked(model, name, value) for name, value in values.items()}
+        if changes:
+            self._transactions.run(lambda run: run.update(model, key, changes), f"update {model}")
+        return self._storage.loader.get(model, key)
+
+    def delete(self, record: Any) -> None:
+        model, key = self._stored(record)
+
+        def work(run: Run) -> None:
+            if not run.delete(model, [key]):
+                raise self._storage.loader.not_found(model, key)
+
+        self._transactions.run(work, f"delete {model}")
+
+    def _stored(self, record: Any) -> tuple[RecordModel, Any]:
+        model = self._storage.record_of(type(record))
+        key = key_of(record)
+        if key is None:
+            raise InvalidValue(f"{record!r} is not stored", code="record.not_stored", subject=model.name)
+        return model, key
+
+
+def _checked(model: RecordModel, name: str, value: Any) -> Any:
+    attribute = model.attributes.get(name)
+    if not isinstance(attribute, Property | Reference) or attribute.hidden:
+        known = [each.name for each in model.stored() if not each.hidden]
+        raise InvalidValue(
+            f"{model} has no attribute {name!r} that could be set. {did_you_mean(name, known)}",
+            code="record.unknown_attribute",
+            subject=f"{model}.{name}",
+        )
+    if isinstance(attribute, Property) and (attribute.key or attribute.computation is not None):
+        raise InvalidValue(
+            f"{attribute} is {'the key' if attribute.key else f'kept by {attribute.computation}'}; it can't be set",
+            code="record.derived",
+            subject=str(attribute),
+            location=attribute.location,
+        )
+    wrong = check_of(attribute.type)(value)
+    if wrong is not None:
+        raise InvalidValue(f"{attribute} {wrong}", code="value.type", subject=str(attribute), location=attribute.location)
+    return key_of(value) if isinstance(value, Record) else value

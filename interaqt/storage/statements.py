@@ -1,0 +1,338 @@
+"""Statements that the engine runs: written once, at setup, with a place for each value.
+
+They are built from expressions and records; nothing here knows why a statement is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import peewee
+
+from interaqt.core.expressions import Const, Expr, Param
+from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.types import Kind, ValueType
+from interaqt.storage.database import Executor, Result
+from interaqt.storage.schema import Schema, column
+from interaqt.storage.scope import Binding, Row, Scope
+from interaqt.storage.sql import Statement, bind, binder, compile_statement, constant, converters_of, render, template
+
+__all__ = ["KEY", "Image", "Prepared", "PreparedRows", "Reader", "Statements", "Stored"]
+
+Stored = Property | Reference
+
+#: A record's values by attribute name, as Python values; a reference is its key.
+Image = dict[str, Any]
+
+#: The slot of the key that a statement is about.
+KEY = "key"
+
+
+class Prepared:
+    """A statement ready to run with values by name."""
+
+    def __init__(self, statement: Statement, schema: Schema) -> None:
+        self.statement = statement
+        self.sql = statement.sql
+        self.bind = binder(statement, converters_of([statement], schema.dialect))
+
+    def run(self, executor: Executor, given: Mapping[str, Any]) -> Result:
+        return executor.execute(self.sql, self.bind(given))
+
+
+class PreparedRows:
+    """A statement that takes a list of rows as one of its sources, whatever their number."""
+
+    def __init__(self, query: peewee.Node, source: RowsOf, schema: Schema) -> None:
+        self.statement = compile_statement(query, schema.dialect)
+        self.sql = self.statement.sql
+        self._source = source
+        self._bind = binder(self.statement, converters_of([self.statement], schema.dialect))
+
+    def run(self, executor: Executor, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any] = {}) -> Result:
+        values = self._source.values(rows)
+        return executor.execute(self.sql, self._bind({**given, **values}))
+
+
+class RowsOf:
+    """A list of values by name as a table: the dialect's source, with conversion to stored form."""
+
+    def __init__(self, schema: Schema, alias: str, columns: Sequence[tuple[str, ValueType]]) -> None:
+        # Slots are named after roots and sums ("new.at"), which is no name for a column.
+        self._names = [name for name, _ in columns]
+        self._convert = [schema.dialect.to_db(type) for _, type in columns]
+        self._columns = {name: f"c{index}" for index, (name, _) in enumerate(columns)}
+        self._rows = schema.dialect.rows_source(alias, [(self._columns[name], type) for name, type in columns])
+        self.source = self._rows.source
+
+    def column(self, name: str) -> peewee.Column:
+        return peewee.Column(self.source, self._columns[name])
+
+    def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        stored = [
+            [
+                row[name] if convert is None else convert(row[name])
+                for name, convert in zip(self._names, self._convert, strict=True)
+            ]
+            for row in rows
+        ]
+        return self._rows.values(stored)
+
+
+class Reader:
+    """Turns a row of selected attributes into an image."""
+
+    def __init__(self, schema: Schema, attributes: Sequence[Stored]) -> None:
+        self._names = [each.name for each in attributes]
+        self._convert = [schema.dialect.from_db(each.type) for each in attributes]
+        self._plain = not any(self._convert)
+
+    def image(self, row: Sequence[Any]) -> Image:
+        if self._plain:
+            return dict(zip(self._names, row, strict=True))
+        return {
+            name: value if convert is None else convert(value)
+            for name, convert, value in zip(self._names, self._convert, row, strict=True)
+        }
+
+
+@attrs.frozen(eq=False)
+class Statements:
+    """Builds statements of one schema."""
+
+    schema: Schema
+
+    # -- rows of one record
+
+    def insert(self, record: RecordModel, given: Sequence[Stored], fixed: Mapping[str, Const]) -> Prepared:
+        """INSERT one row: ``given`` by slots of their names, ``fixed`` as constants; answers its key."""
+        values: dict[Any, Any] = {each.column: self._slot(each.name, each.type) for each in given}
+        values |= self._fixed(record, fixed)
+        table = self.schema.table(record)
+        query = table.insert({peewee.Column(table, name): node for name, node in values.items()})
+        return self._prepared(query.returning(column(table, record.key)))
+
+    def insert_rows(self, record: RecordModel, given: Sequence[Stored], fixed: Mapping[str, Const]) -> PreparedRows:
+        """INSERT a list of rows by one statement; answers their keys in order."""
+        rows = RowsOf(self.schema, "made", [(each.name, each.type) for each in given])
+        constants = self._fixed(record, fixed)
+        table = self.schema.table(record)
+        chosen = [rows.column(each.name) for each in given] + list(constants.values())
+        columns = [column(table, each) for each in given] + [peewee.Column(table, name) for name in constants]
+        query = table.insert(peewee.Select([rows.source], chosen), columns)
+        return PreparedRows(query.returning(column(table, record.key)), rows, self.schema)
+
+    def read(self, record: RecordModel, attributes: Sequence[Stored], lock: bool = False) -> Prepared:
+        """SELECT attributes of the row with the slot ``key``, locking it against other writers."""
+        table = self.schema.table(record)
+        query = table.select(*[column(table, each) for each in attributes]).where(self._is_key(record))
+        return self._prepared(self._locked(query) if lock else query)
+
+    def read_rows(self, record: RecordModel, attributes: Sequence[Stored]) -> PreparedRows:
+        """SELECT attributes of the rows with the given keys, locked in the order of their keys."""
+        rows = RowsOf(self.schema, "named", [(KEY, record.key.type)])
+        table = self.schema.table(record)
+        key = column(table, record.key)
+        query = (
+            table.select(*[column(table, each) for each in attributes])
+            .where(key.in_(peewee.Select([rows.source], [rows.column(KEY)])))
+            .order_by(key)
+        )
+        return PreparedRows(self._locked(query), rows, self.schema)
+
+    def update(self, record: RecordModel, attributes: Sequence[Stored]) -> Prepared:
+        """UPDATE the row with the slot ``key``: each attribute by the slot of its name."""
+        table = self.schema.table(record)
+        values = {column(table, each): self._slot(each.name, each.type) for each in attributes}
+        return self._prepared(table.update(values).where(self._is_key(record)))
+
+    def delete(self, record: RecordModel, returning: Sequence[Stored]) -> Prepared:
+        """DELETE the row with the slot ``key``; answers what it was."""
+        table = self.schema.table(record)
+        query = table.delete().where(self._is_key(record))
+        return self._prepared(query.returning(*[column(table, each) for each in returning]))
+
+    def delete_where(self, record: RecordModel, root: str, condition: Expr, returning: Sequence[Stored]) -> Prepared:
+        """DELETE the rows for which the condition over ``Root(root)`` holds; answers what they were."""
+        table = self.schema.table(record)
+        query = table.delete().where(self.node(condition, {root: Row(table)}))
+        return self._prepared(query.returning(*[column(table, each) for each in returning]))
+
+    def find(
+        self,
+        record: RecordModel,
+        root: str,
+        condition: Expr,
+        values: Sequence[Expr],
+        *,
+        lock: bool = False,
+        distinct: bool = False,
+    ) -> Prepared:
+        """SELECT values of the rows for which the condition over ``Root(root)`` holds."""
+        table = self.schema.table(record)
+        scope = Scope(self.schema, {root: Row(table)})
+        query = table.select(*[scope.render(value) for value in values]).where(scope.render(condition))
+        if distinct:
+            query = query.distinct()
+        return self._prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
+
+    # -- derived values
+
+    def adjust(
+        self,
+        host: RecordModel,
+        root: str,
+        assignments: Mapping[Property, Expr],
+        bindings: Mapping[str, Binding],
+        returning: Sequence[Stored],
+    ) -> Prepared:
+        """UPDATE one host row by expressions over itself, ``Root(root)``, and over given values."""
+        table = self.schema.table(host)
+        bound = {**bindings, root: Row(table)}
+        values = {column(table, each): self.node(expr, bound) for each, expr in assignments.items()}
+        query = table.update(values).where(self._is_key(host))
+        return self._prepared(query.returning(*[column(table, each) for each in returning]) if returning else query)
+
+    def adjust_rows(
+        self,
+        host: RecordModel,
+        root: str,
+        assignments: Mapping[Property, Expr],
+        columns: Sequence[tuple[str, ValueType]],
+        returning: Sequence[Stored],
+    ) -> PreparedRows:
+        """UPDATE a list of host rows: one of the given columns is ``key``, the rest are read as Params."""
+        table = self.schema.table(host)
+        rows = RowsOf(self.schema, "d", columns)
+        names = {name for name, _ in columns}
+
+        def leaf(expr: Expr) -> peewee.Node | None:
+            return rows.column(expr.name) if isinstance(expr, Param) and expr.name in names else None
+
+        values = {column(table, each): self.node(expr, {root: Row(table)}, leaf) for each, expr in assignments.items()}
+        query = table.update(values).from_(rows.source).where(column(table, host.key) == rows.column(KEY))
+        if returning:
+            query = query.returning(*[column(table, each) for each in returning])
+        return PreparedRows(query, rows, self.schema)
+
+    def assign_rows(
+        self,
+        host: RecordModel,
+        root: str,
+        assignments: Mapping[Property, Expr],
+        nodes: Mapping[str, peewee.Node],
+        returning: Sequence[Stored],
+    ) -> PreparedRows:
+        """UPDATE the host rows of the given keys; Params stand for ``nodes`` by name."""
+        table = self.schema.table(host)
+        rows = RowsOf(self.schema, "named", [(KEY, host.key.type)])
+
+        def leaf(expr: Expr) -> peewee.Node | None:
+            return nodes.get(expr.name) if isinstance(expr, Param) else None
+
+        values = {column(table, each): self.node(expr, {root: Row(table)}, leaf) for each, expr in assignments.items()}
+        chosen = column(table, host.key).in_(peewee.Select([rows.source], [rows.column(KEY)]))
+        query = table.update(values).where(chosen)
+        if returning:
+            query = query.returning(*[column(table, each) for each in returning])
+        return PreparedRows(query, rows, self.schema)
+
+    def sums_by(
+        self,
+        link: RecordModel,
+        root: str,
+        group: Expr,
+        sums: Sequence[Expr],
+        condition: Expr,
+        bindings: Mapping[str, Binding],
+    ) -> Prepared:
+        """SELECT ``group`` and the sums over the rows of ``Root(root)`` that satisfy the condition, by group."""
+        table = self.schema.alias(link, "link")
+        bound: dict[str, Binding] = {**bindings, root: Row(table)}
+        key = self.node(group, bound)
+        totals = [self.schema.dialect.sum(self.node(each, bound), each.type) for each in sums]
+        query = peewee.Select([table], [key, *totals]).where(self.node(condition, bound)).group_by(key)
+        return self._prepared(query)
+
+    def sum_over(self, link: RecordModel, root: str, value: Expr, via: Stored, key: peewee.Node) -> peewee.Node:
+        """The sum over the rows of ``Root(root)`` whose ``via`` is ``key``, as a subselect."""
+        table = self.schema.alias(link, "counted")
+        total = self.schema.dialect.sum(self.node(value, {root: Row(table)}), value.type)
+        return peewee.Select([table], [total]).where(column(table, via) == key)
+
+    def differing(
+        self,
+        host: RecordModel,
+        root: str,
+        expected: Mapping[Property, Expr],
+        nodes: Callable[[peewee.Node], Mapping[str, peewee.Node]],
+    ) -> Prepared:
+        """SELECT key, stored and expected value of the host rows where any two differ."""
+        table = self.schema.alias(host, "host")
+        key = column(table, host.key)
+        known = nodes(key)
+
+        def leaf(expr: Expr) -> peewee.Node | None:
+            return known.get(expr.name) if isinstance(expr, Param) else None
+
+        columns: list[peewee.Node] = [key]
+        conditions = []
+        for each, expr in expected.items():
+            stored, wanted = column(table, each), self.node(expr, {root: Row(table)}, leaf)
+            columns += [stored, wanted]
+            conditions.append(self._differ(stored, wanted, each.type))
+        condition = template("(" + " OR ".join(f"{{{index}}}" for index in range(len(conditions))) + ")", *conditions)
+        return self._prepared(peewee.Select([table], columns).where(condition).order_by(key))
+
+    def _differ(self, stored: peewee.Node, wanted: peewee.Node, type: ValueType) -> peewee.Node:
+        if type.kind is Kind.FLOAT:
+            # The order of adding shows in the last digits of a float.
+            text = "COALESCE(ABS({0} - {1}) > 1e-9 * (1.0 + ABS({1})), ({0} IS NULL) <> ({1} IS NULL))"
+        else:
+            text = self.schema.dialect.null_safe["ne"]
+        return template(text, stored, wanted)
+
+    # -- parts
+
+    def node(
+        self,
+        expr: Expr,
+        bindings: Mapping[str, Binding],
+        first: Callable[[Expr], peewee.Node | None] | None = None,
+    ) -> peewee.Node:
+        """An expression as SQL; ``first`` is asked before the bindings."""
+        scope = Scope(self.schema, bindings)
+        if first is None:
+            return render(expr, self.schema.dialect, scope.leaf)
+        ask = first
+
+        def leaf(each: Expr) -> peewee.Node | None:
+            found = ask(each)
+            # A select has a truth of its own, which would run it.
+            return scope.leaf(each) if found is None else found
+
+        return render(expr, self.schema.dialect, leaf)
+
+    def _slot(self, name: str, type: ValueType) -> peewee.Node:
+        return bind(name, type, self.schema.dialect)
+
+    def _is_key(self, record: RecordModel) -> peewee.Expression:
+        return column(self.schema.table(record), record.key) == self._slot(KEY, record.key.type)
+
+    def _fixed(self, record: RecordModel, fixed: Mapping[str, Const]) -> dict[str, peewee.Node]:
+        found = {}
+        for name, const in fixed.items():
+            attribute = record.attributes[name]
+            assert isinstance(attribute, Property | Reference)
+            found[attribute.column] = constant(const.value, attribute.type, self.schema.dialect)
+        return found
+
+    def _prepared(self, query: peewee.Node) -> Prepared:
+        return Prepared(compile_statement(query, self.schema.dialect), self.schema)
+
+    def _locked(self, query: Any) -> Any:
+        return query.for_update() if self.schema.dialect.for_update else query
+
+
