@@ -133,4 +133,5 @@ def _record_constant(value: Any) -> Const | None:
     return Const(key, record.type)
 
 
-constant_hooks.append(_record_constant)
+# Before the one that knows no model, and so can't tell a record of another class.
+constant_hooks.insert(0, _record_constant)
