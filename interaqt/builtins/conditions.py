@@ -7,7 +7,7 @@ They fail closed: only ``True`` admits. What is not a plain bool, and what raise
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from interaqt.core.errors import ConditionRejected, GuardError, InvalidInteraction, Location
 from interaqt.core.event import Event
@@ -58,20 +58,23 @@ def condition(function: Callable[[Event[P]], bool]) -> Condition[P]:
     It runs inside the transaction, so what it reads through the payload and the user's records
     is what the dispatch will act on.
     """
+    if not callable(function):
+        _refuse(function)
     return _Function(function)
+
+
+def _refuse(function: object) -> NoReturn:
+    raise InvalidInteraction(f"@iq.condition decorates a function, not {function!r}", location=Location.of_caller(2))
 
 
 class _Function(Condition[P]):
     def __init__(self, function: Callable[[Event[P]], bool]) -> None:
-        if not callable(function):
-            raise InvalidInteraction(
-                f"@iq.condition decorates a function, not {function!r}", location=Location.of_caller(2)
-            )
         self.function = function
-        self.name = function.__name__
+        self.name = getattr(function, "__name__", repr(function))
         self.__doc__ = function.__doc__
 
     def rejection(self, event: Event[P], expected: bool = True) -> GuardError | None:
+        held: object
         try:
             held = self.function(event)
         except GuardError as error:

@@ -6,6 +6,7 @@ name each other in any order.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import re
 import sys
@@ -22,7 +23,6 @@ from interaqt.core.computations import (
 )
 from interaqt.core.computations import (
     Average,
-    Computation,
     Count,
     Deletion,
     Every,
@@ -32,7 +32,18 @@ from interaqt.core.computations import (
     WeightedSummation,
 )
 from interaqt.core.errors import InvalidAttribute, InvalidEntity, InvalidInteraction, Location
-from interaqt.core.fields import ComputedSpec, FieldSpec, KeySpec, ManySpec, OneSpec, Spec, computed, field, key, many, one
+from interaqt.core.fields import (
+    ComputedSpec,
+    FieldSpec,
+    KeySpec,
+    OneSpec,
+    Spec,
+    computed,
+    field,
+    key,
+    many,
+    one,
+)
 from interaqt.core.interaction import Guard, Hooks, InteractionDeclaration
 from interaqt.core.record import LazyAttribute, Record
 
@@ -219,7 +230,7 @@ def _attributes(cls: type, location: Location) -> dict[str, AttributeDeclaration
     """Every attribute that the class or a plain class above it declares, in order."""
     found: dict[str, AttributeDeclaration] = {}
     for base in reversed(cls.__mro__[:-1]):
-        annotations = base.__dict__.get("__annotations__", {})
+        annotations = inspect.get_annotations(base)
         for name, annotation in annotations.items():
             if not _is_class_variable(annotation):
                 value = base.__dict__.get(name, attrs.NOTHING)
@@ -230,8 +241,7 @@ def _attributes(cls: type, location: Location) -> dict[str, AttributeDeclaration
                 annotation = spec.function.__annotations__.get("return")
                 if annotation is None:
                     raise InvalidAttribute(
-                        "a computed property says what it answers: def "
-                        f"{name}(self) -> str, for instance",
+                        f"a computed property says what it answers: def {name}(self) -> str, for instance",
                         code="computed.annotation",
                         subject=f"{cls.__name__}.{name}",
                         location=spec.location,
@@ -454,5 +464,3 @@ def _plain_attrs(cls: Any, attributes: dict[str, AttributeDeclaration]) -> type:
 def _may_be_none(annotation: Any) -> bool:
     text = annotation if isinstance(annotation, str) else repr(annotation)
     return bool(re.search(r"\bNone(Type)?\b|\bOptional\b", text))
-
-

@@ -241,7 +241,10 @@ class _RecordResolver:
         annotation, nullable = split_optional(self._annotation(each))
         if typing.get_origin(annotation) is Many or annotation is Many:
             raise self._error(
-                each, "a collection says where it comes from", "many", "write = iq.many(inverse=...) or iq.many(through=...)"
+                each,
+                "a collection says where it comes from",
+                "many",
+                "write = iq.many(inverse=...) or iq.many(through=...)",
             )
         if isinstance(annotation, type) and issubclass(annotation, Record):
             return self._reference(each, annotation, nullable)
@@ -286,7 +289,9 @@ class _RecordResolver:
             type = value_type(self._annotation(each))
         except UnsupportedType as error:
             known = "bool, int, float, Decimal, str, bytes, date, datetime, timedelta, UUID, Enum, Literal, "
-            raise self._error(each, str(error), "type", f"types are: {known}dict, list, attrs classes, entities") from None
+            raise self._error(
+                each, str(error), "type", f"types are: {known}dict, list, attrs classes, entities"
+            ) from None
         found = Property(record=self.record, name=each.name, location=each.location, type=type, column=each.name)
         if isinstance(spec, KeySpec):
             if type.kind not in (Kind.INT, Kind.UUID) or type.nullable or type.members:
@@ -338,7 +343,9 @@ class _RecordResolver:
         assert isinstance(spec, ManySpec)
         args = typing.get_args(annotation)
         if typing.get_origin(annotation) is not Many or not args or nullable:
-            raise self._error(each, "iq.many() is a collection", "many", f"write {each.name}: Many[Other] = iq.many(...)")
+            raise self._error(
+                each, "iq.many() is a collection", "many", f"write {each.name}: Many[Other] = iq.many(...)"
+            )
         target = self.names.record_of(args[0], self._subject(each), each.location)
         return self._through(each, spec, target) if spec.through else self._inverse(each, spec, target)
 
@@ -484,8 +491,4 @@ def _payload_item(names: _Names, each: AttributeDeclaration, annotation: Any, su
     try:
         return PayloadItem(each.name, value_type(annotation), False, required)
     except UnsupportedType as error:
-        raise InvalidInteraction(
-            str(error), code="interaction.type", subject=subject, location=each.location
-        ) from None
-
-
+        raise InvalidInteraction(str(error), code="interaction.type", subject=subject, location=each.location) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
+import operator
 import types
 import typing
 import uuid
@@ -15,7 +17,7 @@ import attrs
 if TYPE_CHECKING:
     from interaqt.core.model import RecordModel
 
-__all__ = ["PYTHON_TYPES", "Kind", "ValueType", "UnsupportedType", "value_type", "split_optional"]
+__all__ = ["PYTHON_TYPES", "Kind", "UnsupportedType", "ValueType", "split_optional", "value_type"]
 
 
 class Kind(enum.Enum):
@@ -96,7 +98,7 @@ def split_optional(annotation: Any) -> tuple[Any, bool]:
     if typing.get_origin(annotation) in (Union, types.UnionType):
         args = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
         if len(args) < len(typing.get_args(annotation)):
-            return (args[0] if len(args) == 1 else Union[tuple(args)]), True
+            return functools.reduce(operator.or_, args), True
     return annotation, False
 
 

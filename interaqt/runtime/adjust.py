@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import peewee
-
 from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_function
@@ -16,14 +14,14 @@ from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.runtime.hosts import HostUpdate, delta_param
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step, rooted
 from interaqt.storage.scope import Binding, Image
-from interaqt.storage.statements import KEY, Prepared, PreparedRows, RowsOf
+from interaqt.storage.statements import KEY, Prepared, PreparedRows
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Run
-    from interaqt.storage.dialect import Dialect
 
 __all__ = ["Adjust", "is_local"]
+
 
 def is_local(expr: Expr) -> bool:
     """Whether the row itself is all that the expression reads."""
@@ -65,9 +63,7 @@ class Adjust(Reaction):
         # What the database itself must work out, since it lies behind a reference.
         self._remote = [expr for expr in self._deltas.values() if not is_local(expr)]
         self._images = sorted({(root, name) for expr in self._remote for root, name in _read_images(expr)})
-        self.reads = frozenset(
-            name for expr in self._deltas.values() for _, name in _read_images(expr)
-        ) | {self.via}
+        self.reads = frozenset(name for expr in self._deltas.values() for _, name in _read_images(expr)) | {self.via}
         self._constant = all(isinstance(expr, Const) for expr in self._deltas.values())
 
     def _delta(self, each: Sum) -> Expr:
@@ -143,19 +139,7 @@ class Adjust(Reaction):
             if delta_param(each).name in self._local
         ]
         columns += [(f"{root}.{name}", _type_of(link.attributes[name])) for root, name in self._images]
-        rows = statements.rows("moved", columns)
-        bindings: dict[str, Binding] = {NEW: Given(rows, NEW), OLD: Given(rows, OLD)}
-        totals = []
-        for each in self.update.sums:
-            param = delta_param(each)
-            node = (
-                rows.column(param.name)
-                if param.name in self._local
-                else statements.node(self._deltas[each], bindings)
-            )
-            totals.append(statements.sum(node, each.property.type))
-        key = rows.column(KEY)
-        return statements.rows_prepared(peewee.Select([rows.source], [key, *totals]).group_by(key), rows)
+        return statements.sum_rows(columns, [self._in_statement(each) for each in self.update.sums], (NEW, OLD))
 
     # -- for explain
 
@@ -165,8 +149,7 @@ class Adjust(Reaction):
     def steps(self) -> Iterator[Step]:
         names = ", ".join(str(rule) for rule in self.rules)
         verb = "moves by the difference" if self.new and self.old else "moves up" if self.new else "moves down"
-        for sql in self.update.plan(self._one):
-            yield Step(sql, f"{names} {verb}")
+        yield from self.update.plan(self._one, f"{names} {verb}")
 
 
 def _image_source(expr: Expr) -> str | None:
@@ -193,14 +176,3 @@ def _read_images(expr: Expr) -> Iterator[tuple[str, str]]:
 def _type_of(attribute: Any) -> Any:
     assert isinstance(attribute, Property | Reference)
     return attribute.type
-
-
-class Given(Binding):
-    """A state of the row is among the columns of a list of rows, as ``root.attribute``."""
-
-    def __init__(self, rows: RowsOf, root: str) -> None:
-        self.rows, self.root = rows, root
-
-    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
-        return self.rows.column(f"{self.root}.{attribute.name}")
-

@@ -99,7 +99,7 @@ class Controller:
             if self.raise_errors:
                 raise
             name = interaction if isinstance(interaction, str) else type(request).__name__
-            return DispatchResult(Event(name, dt.datetime.now(dt.timezone.utc), user, request), error)
+            return DispatchResult(Event(name, dt.datetime.now(dt.UTC), user, request), error)
 
     def request(self, interaction: type | str, payload: Mapping[str, Any]) -> Any:
         """The request that a mapping of JSON values means; raises :class:`~interaqt.PayloadError`."""

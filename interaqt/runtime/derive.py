@@ -146,7 +146,9 @@ class Derive(Reaction):
     @cached_property
     def _present(self) -> Prepared:
         made = Root("made", self.rule.record)
-        condition = Op("eq", (Attr(made, self.rule.link.name, self.rule.source.type), Param(KEY, self.rule.source.type)), BOOL)
+        condition = Op(
+            "eq", (Attr(made, self.rule.link.name, self.rule.source.type), Param(KEY, self.rule.source.type)), BOOL
+        )
         values = [Attr(made, each.name, each.type) for each in self._columns]
         return self.planner.statements.find(self.rule.record, "made", condition, values, lock=True)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from interaqt.core.errors import (
     ConstraintViolationError,
+    GuardError,
     NestedDispatchError,
     PayloadError,
     PayloadProblem,
+    RecordNotFound,
 )
 from interaqt.core.event import Event
 from interaqt.core.interaction import InteractionModel
@@ -29,7 +31,7 @@ from interaqt.runtime.transaction import Transactions
 
 __all__ = ["InteractionDispatch"]
 
-_UTC = dt.timezone.utc
+_UTC = dt.UTC
 
 #: The interaction that is being dispatched in this context.
 _running: ContextVar[str | None] = ContextVar("interaqt_dispatch", default=None)
@@ -84,7 +86,7 @@ class InteractionDispatch:
     ) -> tuple[DispatchResult, Run]:
         event = self._event(request, user, at)
         if self.interaction.guard is not None:
-            self.interaction.guard.check(event)
+            self._admit(event, request)
         hooks = self.interaction.hooks
         if hooks.map_event_data is not None:
             event.context = dict(hooks.map_event_data(event))
@@ -113,16 +115,24 @@ class InteractionDispatch:
             user = loader.ghost(self.user, key_of(user))
         return Event(self.interaction.name, at, user, self.payload.fresh(request, loader.ghosts))
 
+    def _admit(self, event: Event[Any], request: Any) -> None:
+        assert self.interaction.guard is not None
+        try:
+            self.interaction.guard.check(event)
+        except GuardError as error:
+            if isinstance(error.__cause__, RecordNotFound):
+                # The condition stumbled over a reference to nothing: that is what to say.
+                self._require(self.payload.references(request))
+            raise
+
     # -- references exist
 
     def _require_references(self, run: Run, request: Any) -> None:
         """What no foreign key, lock or update has proven to exist is looked up."""
-        unproven = [
-            (path, record, key)
-            for path, record, key in self.payload.references(request)
-            if (record, key) not in run.proven
-        ]
-        problems = tuple(self._missing(unproven))
+        self._require(each for each in self.payload.references(request) if each[1:] not in run.proven)
+
+    def _require(self, references: Iterable[tuple[str, RecordModel, Any]]) -> None:
+        problems = tuple(self._missing(references))
         if problems:
             raise PayloadError(self.interaction.name, problems)
 
@@ -209,4 +219,3 @@ def _given(record: RecordModel, values: dict[str, Any]) -> dict[str, Any]:
         for name, value in _visible(record, values).items()
         if isinstance(record.attributes[name], Reference) or record.attributes[name].computation is None  # type: ignore[attr-defined]
     }
-

@@ -58,9 +58,7 @@ class Facts:
             self._deletion(each) for record in records for each in record.endings if each.interaction is interaction
         ]
         self._checks = {change: check_of(change.attribute.type) for change in self._changes}
-        self._conditions = self._endings and [
-            (payload_param(item.name), item) for item in interaction.items.values() if not item.many
-        ]
+        self._params = [(payload_param(item.name), item) for item in interaction.items.values() if not item.many]
 
     def _deletion(self, rule: Ending) -> _Deletion:
         record, statements = rule.record, self.planner.statements
@@ -123,7 +121,7 @@ class Facts:
 
     def _given(self, event: Event[Any]) -> dict[str, Any]:
         given: dict[str, Any] = {AT: event.at, USER: key_of(event.user) if isinstance(event.user, Record) else None}
-        for name, item in self._conditions:
+        for name, item in self._params:
             value = getattr(event.payload, item.name)
             given[name] = key_of(value) if item.record is not None and value is not None else value
         return given
@@ -165,9 +163,7 @@ def _targets(change: Change, event: Event[Any]) -> list[Any]:
         found = getattr(event.payload, change.item.name)
     else:
         found = change.record(event)
-    if found is None:
-        return []
-    many = [found] if isinstance(found, Record) else list(found)
+    many = _several(found)
     for each in many:
         if not isinstance(each, change.attribute.record.cls) or key_of(each) is None:
             raise InvalidValue(
@@ -180,7 +176,7 @@ def _targets(change: Change, event: Event[Any]) -> list[Any]:
 
 def _made(creation: Creation, event: Event[Any]) -> list[Record]:
     found = creation.make(event)
-    made = [] if found is None else [found] if isinstance(found, Record) else list(found)
+    made = _several(found)
     for each in made:
         if not isinstance(each, creation.record.cls) or origin_of(each) is not None:
             raise DispatchError(
@@ -190,3 +186,10 @@ def _made(creation: Creation, event: Event[Any]) -> list[Record]:
                 location=creation.record.location,
             )
     return made
+
+
+def _several(found: Any) -> list[Any]:
+    """One, several or none, as a list."""
+    if found is None:
+        return []
+    return [found] if isinstance(found, Record) else list(found)

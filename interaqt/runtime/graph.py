@@ -59,9 +59,10 @@ class Graph:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.rules: list[Rule] = [
-            rule for record in model.records.values() for rule in (*record.rules, *record.derivations)
-        ]
+        self.rules: list[Rule] = []
+        for record in model.records.values():
+            self.rules += record.rules
+            self.rules += record.derivations
         self.reads: dict[Rule, frozenset[Read]] = {rule: frozenset(_reads(rule)) for rule in self.rules}
         self._upstream: dict[Rule, frozenset[Rule]] = {}
         self._read_anywhere = {(read.record, read.name) for reads in self.reads.values() for read in reads}

@@ -13,6 +13,7 @@ from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import HOST, LINK
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, replace
 from interaqt.core.model import Property, RecordModel
+from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Result
 from interaqt.storage.schema import column
 from interaqt.storage.statements import KEY, Image, Prepared, PreparedRows, Reader, Stored
@@ -93,7 +94,7 @@ class HostUpdate:
             return
         if len(deltas) == 1:
             ((key, given),) = deltas.items()
-            self.one(run, self._one, {KEY: key, **given})
+            self.one(run, self.move_one, {KEY: key, **given})
         else:
             rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
             self._many(run, list(deltas), lambda: self._rows.run(run.tx, rows))
@@ -114,7 +115,7 @@ class HostUpdate:
         return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
 
     @cached_property
-    def _one(self) -> Prepared:
+    def move_one(self) -> Prepared:
         return self.statement(delta_param, {})
 
     @cached_property
@@ -147,10 +148,10 @@ class HostUpdate:
         hosts = sorted(set(keys))
         if hosts:
             rows = [{KEY: key} for key in hosts]
-            self._many(run, hosts, lambda: self._again.run(run.tx, rows))
+            self._many(run, hosts, lambda: self.count_again.run(run.tx, rows))
 
     @cached_property
-    def _again(self) -> PreparedRows:
+    def count_again(self) -> PreparedRows:
         statements = self.planner.statements
         table = statements.schema.table(self.host)
         link, via = self.collection.link, self.collection.via
@@ -205,11 +206,12 @@ class HostUpdate:
                 pairs.append((before, {**before, **after[before[key]]}))
         run.updated(self.host, pairs, frozenset(each.name for each in self.watched), self.names)
 
-    def plan(self, statement: Prepared | PreparedRows) -> Iterator[str]:
-        """The SQL in the order in which it runs, for ``explain``."""
+    def plan(self, statement: Prepared, why: str) -> Iterator[Step]:
+        """The statements in the order in which they run, for ``explain``."""
         if self.watched:
-            yield self._read_one.sql
-        yield statement.sql
+            told = ", ".join(str(each) for each in self.watched)
+            yield Step(self._read_one.sql, f"{told} as it was, since other values depend on it")
+        yield Step(statement.sql, why)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         if self.watched:

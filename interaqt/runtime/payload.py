@@ -29,7 +29,9 @@ class Payload:
     def __init__(self, interaction: InteractionModel) -> None:
         self.interaction = interaction
         self.cls = interaction.cls
-        self._checks = [(item, check_of(attrs.evolve(item.type, nullable=False))) for item in interaction.items.values()]
+        self._checks = [
+            (item, check_of(attrs.evolve(item.type, nullable=False))) for item in interaction.items.values()
+        ]
         self._references = [item for item in interaction.items.values() if item.record is not None]
         self._json = [item for item in interaction.items.values() if item.type.kind is Kind.JSON]
 
@@ -38,11 +40,7 @@ class Payload:
     def check(self, request: Any) -> None:
         """Raise a :class:`~interaqt.PayloadError` with all that is wrong, if anything is."""
         values = request.__dict__
-        problems = [
-            problem
-            for item, check in self._checks
-            for problem in _problems(item, check, values[item.name])
-        ]
+        problems = [problem for item, check in self._checks for problem in _problems(item, check, values[item.name])]
         if problems:
             raise PayloadError(self.interaction.name, tuple(problems))
 
@@ -79,7 +77,7 @@ class Payload:
                 values[item.name] = type(value)(found) if item.many else found[0]
         for item in self._json:
             values[item.name] = copy.deepcopy(values[item.name])
-        made = object.__new__(self.cls)
+        made: Any = object.__new__(self.cls)
         made.__dict__.update(values)
         return made
 
@@ -97,7 +95,7 @@ class Payload:
 
     # -- from JSON
 
-    def parse(self, payload: Mapping[str, Any], ghosts: Ghosts) -> Any:
+    def parse(self, payload: Any, ghosts: Ghosts) -> Any:
         """An instance of the interaction's class from a mapping of JSON values; a record is its key.
 
         Raises a :class:`~interaqt.PayloadError` with all problems.
@@ -186,4 +184,3 @@ def _key(item: PayloadItem, value: Any) -> Any:
     if wrong is not None:
         raise _Problem("payload.reference", item.name, f"{value!r} names no {item.record}: its key {wrong}")
     return found
-

@@ -82,4 +82,4 @@ class Recount(Reaction):
         names = ", ".join(str(rule) for rule in self.rules)
         for statement in self._finding:
             yield Step(statement.sql, f"the hosts whose {names} reads the changed {self.record}")
-        yield Step(self.update._again.sql, f"{names} is counted again for those hosts")
+        yield Step(self.update.count_again.sql, f"{names} is counted again for those hosts")

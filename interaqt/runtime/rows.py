@@ -11,7 +11,7 @@ from interaqt.core.computations.aggregation import HOST
 from interaqt.core.computations.summation import ZEROS
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr
-from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.model import RecordModel, Reference
 from interaqt.core.types import Kind
 from interaqt.storage.statements import Prepared, PreparedRows, Reader, Stored
 
@@ -60,7 +60,7 @@ class RowStatements:
 
     @cached_property
     def initial_image(self) -> dict[str, Any]:
-        absent = {each.name: None for each in self.given if isinstance(each, Property | Reference) and each.hidden}
+        absent = {each.name: None for each in self.given if each.hidden}
         return {**absent, **{name: const.value for name, const in self.initial.items()}}
 
     @cached_property

@@ -242,9 +242,7 @@ def values_of(record: RecordModel, instance: Record) -> Image:
 
 def _stored_key(reference: Reference, value: Any) -> Any:
     if not isinstance(value, reference.target.cls):
-        raise InvalidValue(
-            f"is {value!r}, not a {reference.target}", code="value.reference", subject=str(reference)
-        )
+        raise InvalidValue(f"is {value!r}, not a {reference.target}", code="value.reference", subject=str(reference))
     key = key_of(value)  # type: ignore[arg-type]
     if key is None:
         raise InvalidValue(
@@ -270,5 +268,3 @@ def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) ->
 
 def _missing(record: RecordModel, key: Any) -> RecordNotFound:
     return RecordNotFound(f"there is no {record} with the {record.key.name} {key!r}", subject=record.name)
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -80,12 +81,16 @@ def run_side_effects(
     by_record: dict[type, list[SideEffect]] = {}
     for effect in effects:
         by_record.setdefault(effect.record, []).append(effect)
-    outcomes = []
-    for mutation in mutations:
-        for effect in by_record.get(mutation.record, ()):
-            if mutation.kind in effect.kinds:
-                outcomes.append(attempt(effect.name, mutation, lambda e=effect, m=mutation: e(change_of(m))))
-    return outcomes
+    return [
+        attempt(effect.name, mutation, partial(_call, effect, mutation, change_of))
+        for mutation in mutations
+        for effect in by_record.get(mutation.record, ())
+        if mutation.kind in effect.kinds
+    ]
+
+
+def _call(effect: SideEffect, mutation: Mutation, change_of: Callable[[Mutation], RecordChange[Any]]) -> Any:
+    return effect(change_of(mutation))
 
 
 def attempt(name: str, mutation: Mutation | None, call: Callable[[], Any]) -> Outcome:

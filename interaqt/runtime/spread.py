@@ -71,7 +71,8 @@ class Spread(Reaction):
         # All differences are taken before any is applied: each sees the others' hosts as they were.
         totals: dict[Any, dict[str, Any]] = {}
         for old, new in pairs:
-            assert old is not None and new is not None
+            assert old is not None, "a record that is referred to is changed, not made or deleted"
+            assert new is not None
             if self._atoms(old) == self._atoms(new):
                 continue
             given = {_FAR: new[self.record.key.name]}
@@ -85,9 +86,7 @@ class Spread(Reaction):
 
     @cached_property
     def _deltas(self) -> Prepared:
-        differences = [
-            Op("sub", (_renamed(each, NEW), _renamed(each, OLD)), each.type) for each in self._contributions
-        ]
+        differences = [Op("sub", (_renamed(each, NEW), _renamed(each, OLD)), each.type) for each in self._contributions]
         via = self.update.collection.via
         return self.planner.statements.sums_by(
             self.link.record,
@@ -105,14 +104,11 @@ class Spread(Reaction):
         names = ", ".join(str(rule) for rule in self.rules)
         condition = f"if what {names} reads of {'.'.join((LINK, *self.path))} changed"
         yield Step(self._deltas.sql, f"{condition}: sum the difference, by host")
-        for sql in self.update.plan(self.update._one):
-            yield Step(sql, f"{names} moves by it")
+        yield from self.update.plan(self.update.move_one, f"{names} moves by it")
 
 
 def _renamed(expr: Expr, root: str) -> Expr:
-    return replace(
-        expr, lambda node: Root(root, node.record) if isinstance(node, Root) and node.name == _FAR else None
-    )
+    return replace(expr, lambda node: Root(root, node.record) if isinstance(node, Root) and node.name == _FAR else None)
 
 
 def _atoms(expr: Expr) -> Iterator[Expr]:

@@ -42,7 +42,7 @@ class Transactions:
         for attempt in range(ATTEMPTS):
             if attempt:
                 delay = DELAYS[attempt - 1]
-                time.sleep(delay + random.uniform(0, delay))  # noqa: S311 - to spread, not to hide
+                time.sleep(delay + random.uniform(0, delay))
             try:
                 return self._attempt(work, isolation)
             except Exception as error:

@@ -71,5 +71,7 @@ def _checked(model: RecordModel, name: str, value: Any) -> Any:
         )
     wrong = check_of(attribute.type)(value)
     if wrong is not None:
-        raise InvalidValue(f"{attribute} {wrong}", code="value.type", subject=str(attribute), location=attribute.location)
+        raise InvalidValue(
+            f"{attribute} {wrong}", code="value.type", subject=str(attribute), location=attribute.location
+        )
     return key_of(value) if isinstance(value, Record) else value

@@ -6,7 +6,7 @@ They are built from expressions and records; nothing here knows why a statement 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import peewee
@@ -18,6 +18,9 @@ from interaqt.storage.database import Executor, Result
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Binding, Row, Scope
 from interaqt.storage.sql import Statement, bind, binder, compile_statement, constant, converters_of, render, template
+
+if TYPE_CHECKING:
+    from interaqt.storage.dialect import Dialect
 
 __all__ = ["KEY", "Image", "Prepared", "PreparedRows", "Reader", "Statements", "Stored"]
 
@@ -79,6 +82,16 @@ class RowsOf:
             for row in rows
         ]
         return self._rows.values(stored)
+
+
+class _Given(Binding):
+    """A root's values are among the columns of a list of rows, as ``root.attribute``."""
+
+    def __init__(self, rows: RowsOf, root: str) -> None:
+        self.rows, self.root = rows, root
+
+    def read(self, attribute: Stored, dialect: Dialect) -> peewee.Node:
+        return self.rows.column(f"{self.root}.{attribute.name}")
 
 
 class Reader:
@@ -256,6 +269,24 @@ class Statements:
         query = peewee.Select([table], [key, *totals]).where(self.node(condition, bound)).group_by(key)
         return self._prepared(query)
 
+    def sum_rows(
+        self, columns: Sequence[tuple[str, ValueType]], sums: Sequence[Expr], roots: Sequence[str]
+    ) -> PreparedRows:
+        """SELECT ``key`` and the sums over a list of given rows, by key.
+
+        The rows' columns are read as Params, and as the attributes of roots, under ``root.attribute``.
+        """
+        rows = RowsOf(self.schema, "moved", columns)
+        names = {name for name, _ in columns}
+
+        def leaf(expr: Expr) -> peewee.Node | None:
+            return rows.column(expr.name) if isinstance(expr, Param) and expr.name in names else None
+
+        bindings: dict[str, Binding] = {root: _Given(rows, root) for root in roots}
+        totals = [self.schema.dialect.sum(self.node(each, bindings, leaf), each.type) for each in sums]
+        key = rows.column(KEY)
+        return PreparedRows(peewee.Select([rows.source], [key, *totals]).group_by(key), rows, self.schema)
+
     def sum_over(self, link: RecordModel, root: str, value: Expr, via: Stored, key: peewee.Node) -> peewee.Node:
         """The sum over the rows of ``Root(root)`` whose ``via`` is ``key``, as a subselect."""
         table = self.schema.alias(link, "counted")
@@ -334,5 +365,3 @@ class Statements:
 
     def _locked(self, query: Any) -> Any:
         return query.for_update() if self.schema.dialect.for_update else query
-
-

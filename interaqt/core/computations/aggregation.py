@@ -26,11 +26,11 @@ from interaqt.core.tracing import trace_value
 from interaqt.core.types import Kind, ValueType
 
 __all__ = [
+    "HOST",
+    "LINK",
     "AggregateRule",
     "Aggregation",
     "Computation",
-    "HOST",
-    "LINK",
     "Sum",
     "Target",
     "collection_of",

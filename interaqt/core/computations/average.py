@@ -40,7 +40,9 @@ def Average(
     default: float,
     init: Literal[False] = ...,
 ) -> float: ...
-def Average(over: Any, of: Any, where: Any = None, *, default: float | None = None, init: Literal[False] = False) -> Any:
+def Average(
+    over: Any, of: Any, where: Any = None, *, default: float | None = None, init: Literal[False] = False
+) -> Any:
     """The mean of ``of`` over the records in ``over`` (for which ``where`` holds).
 
     On nothing it is ``default``, or None if there is no default. A record whose ``of`` is None
@@ -76,5 +78,3 @@ class AverageSpec(Aggregation):
         empty = Const(None if self.default is None else float(self.default), target.type)
         result: Expr = Op("case", (nothing, empty, mean), target.type)
         return target.rule([total, number], result)
-
-

@@ -27,5 +27,3 @@ class CountSpec(Aggregation):
         target.require(Kind.INT)
         # A condition is 1 or 0, so entering, leaving and staying are one subtraction.
         return target.rule([target.own(counted(self.matches(target)))])
-
-

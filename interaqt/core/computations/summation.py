@@ -76,7 +76,13 @@ class WeightedSummationSpec(Aggregation):
     name_of = "WeightedSummation"
 
     def __init__(
-        self, over: Any, weight: Callable[[Any], Any], of: Callable[[Any], Any], where: Any, start: Any, location: Location
+        self,
+        over: Any,
+        weight: Callable[[Any], Any],
+        of: Callable[[Any], Any],
+        where: Any,
+        start: Any,
+        location: Location,
     ) -> None:
         super().__init__(over, location, where)
         self.weight, self.of, self.start = weight, of, start

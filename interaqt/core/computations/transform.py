@@ -15,7 +15,7 @@ from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.core.tracing import Branch, Construction, Leaf, Tree, coerce, trace
 
-__all__ = ["Creation", "Derivation", "SOURCE", "Transform", "Variant", "resolve_transform"]
+__all__ = ["SOURCE", "Creation", "Derivation", "Transform", "Variant", "resolve_transform"]
 
 #: The name of the source record's root in a derivation's expressions.
 SOURCE = "source"
@@ -162,9 +162,7 @@ def _variants(
                 subject=subject,
                 location=location,
             )
-        values = {
-            name: _value(record, name, value, subject, location) for name, value in each.values.items()
-        }
+        values = {name: _value(record, name, value, subject, location) for name, value in each.values.items()}
         found.append(Variant(index, all_of(*path), values))
     return found
 
