@@ -218,7 +218,7 @@ def test_objects_of_two_tables_that_would_be_called_the_same_are_told_apart(data
     storage = Storage(schema)
     for cls, attribute in ((Post, "tag_name"), (PostTag, "name")):
         insert(storage, cls, **{attribute: "x"})
-        error = refused(storage, lambda cls=cls, attribute=attribute: insert(storage, cls, **{attribute: "x"}))
+        error = refused(storage, lambda: insert(storage, cls, **{attribute: "x"}))  # noqa: B023
         assert (error.record, error.properties) == (cls.__name__, (attribute,))
 
 
