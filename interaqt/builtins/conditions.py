@@ -7,7 +7,7 @@ They fail closed: only ``True`` admits. What is not a plain bool, and what raise
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from interaqt.core.errors import ConditionRejected, GuardError, InvalidInteraction, Location
 from interaqt.core.event import Event
@@ -74,9 +74,9 @@ class _Function(Condition[P]):
         self.__doc__ = function.__doc__
 
     def rejection(self, event: Event[P], expected: bool = True) -> GuardError | None:
-        held: object
         try:
-            held = self.function(event)
+            # A type checker trusts the annotation; the guard does not.
+            held = cast(object, self.function(event))
         except GuardError as error:
             return error
         except Exception as error:

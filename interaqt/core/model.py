@@ -106,7 +106,7 @@ class RecordModel:
     """An entity or a relation."""
 
     name: str
-    cls: type
+    cls: type[Any]
     table: str
     kind: str
     """``entity`` or ``relation``."""

@@ -8,6 +8,7 @@ import peewee
 
 from interaqt.core.errors import ConstraintViolationError, NotInstalled, SetupError
 from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.storage.catalogue import column_types, own_names
 from interaqt.storage.database import Database, Violation
 from interaqt.storage.ddl import Guard, TableDefinition
 
@@ -104,6 +105,28 @@ class Schema:
                 hint="\n".join(
                     ("an existing table is not changed by itself; add what is missing and fill it:", *hints)
                 ),
+            )
+
+        self._require_types(existing)
+
+    def _require_types(self, existing: dict[str, set[str]]) -> None:
+        stored = [each for record in self.records if record.table in existing for each in record.stored()]
+        if not stored:
+            return
+        found = column_types(self.database)
+        wanted = {each: self.dialect.sql_type(each.type) for each in stored}
+        names = own_names(self.database, set(wanted.values()))
+        different = [
+            f"{each} is {each.type}, stored as {names[type]}, but the column {each.column!r} of the table "
+            f"{each.record.table!r} is {found[each.record.table, each.column]}"
+            for each, type in wanted.items()
+            if found.get((each.record.table, each.column), names[type]) != names[type]
+        ]
+        if different:
+            raise SetupError(
+                "\n".join(different),
+                code="setup.column_type",
+                hint="an existing column is not changed by itself; change its type, or what is declared",
             )
 
     def _ordered(self) -> list[RecordModel]:
