@@ -59,6 +59,15 @@ def test_an_existing_table_without_a_column_is_refused_with_what_would_add_it(da
     assert set(database.tables()) == {"reader"}  # nothing half done
 
 
+def test_a_column_of_another_type_is_refused(database: Database) -> None:  # noqa: F811
+    database.run_ddl(['CREATE TABLE "reader" ("number" INTEGER PRIMARY KEY, "name" DOUBLE PRECISION)'])
+    schema = Schema(resolve(CLASSES), database)
+    with pytest.raises(SetupError, match=r"Reader\.name is str, stored as (?i:text), but the column 'name'") as caught:
+        schema.install()
+    assert caught.value.code == "setup.column_type"
+    assert set(database.tables()) == {"reader"}
+
+
 def indexes(database: Database) -> set[tuple[str, str]]:  # noqa: F811
     sql = (
         "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
