@@ -164,7 +164,7 @@ class Selects:
         query: peewee.Select = table.select(*columns)
         where = selection.where
         if where != all_of():
-            query = query.where(scope.render(where))
+            query = query.where(scope.render(_plain(where)))
         if ordered or selection.is_part:
             query = query.order_by(*self._ordering(selection, table, scope))
         query = scope.joined(query)
@@ -186,6 +186,23 @@ class Selects:
             if each.key in (Root(ROOT, selection.record), Attr(Root(ROOT, selection.record), key.name, key.type)):
                 return found
         return [*found, peewee.Asc(column(table, key))]
+
+
+def _plain(expr: Expr) -> Expr:
+    """A condition of which only the truth matters, so that NULL may stand for False: ``=`` finds what an index has.
+
+    Databases compare with ``=`` by an index but not, all of them, with what holds for two NULLs.
+    """
+    if isinstance(expr, Op) and expr.name in ("and", "or"):
+        return Op(expr.name, tuple(map(_plain, expr.args)), expr.type)
+    if isinstance(expr, Op) and expr.name == "eq" and not all(arg.type.nullable for arg in expr.args):
+        args = (arg if not arg.type.nullable else _existing(arg) for arg in expr.args)
+        return Op(expr.name, tuple(args), expr.type)
+    return expr
+
+
+def _existing(expr: Expr) -> Expr:
+    return expr if isinstance(expr, Root) else attrs.evolve(expr, type=expr.type.optional(False))
 
 
 def _lift(expr: Expr, values: dict[str, Any]) -> Expr | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import attrs
 
 from interaqt.core.errors import InvalidQuery, NotInstalled, did_you_mean
-from interaqt.core.model import Model, RecordModel
+from interaqt.core.model import Model, Property, RecordModel
 from interaqt.core.record import Record
-from interaqt.core.values import check_of
+from interaqt.core.values import Check, check_of
 from interaqt.storage.database import Database, Executor, Transaction
 from interaqt.storage.loading import Loader
 from interaqt.storage.query import Query
@@ -62,7 +62,7 @@ class Reading:
     selects: Selects
 
     @property
-    def executor(self) -> Any:
+    def executor(self) -> Callable[[], AbstractContextManager[Executor]]:
         return self.loader.executor
 
 
@@ -74,6 +74,7 @@ class Storage:
         self.database: Database = schema.database
         self.model = schema.model
         self.writer: Writer = _NoWriter()
+        self._keys: dict[type, tuple[Property, Check]] = {}
         self._current: ContextVar[Transaction | None] = ContextVar("interaqt_transaction", default=None)
         self.loader = Loader(schema, self.executor)
         self._reading = Reading(self.model, schema, self.loader, Selects(schema, self.loader.shape))
@@ -86,13 +87,23 @@ class Storage:
 
     def get(self, record: type[R], key: object) -> R:
         """The record with the key; :class:`~interaqt.RecordNotFound` if there is none."""
-        model = self.record_of(record)
-        return cast("R", self.loader.get(model, self._key(model, key)))
+        found = self.find(record, key)
+        if found is None:
+            raise self.loader.not_found(self.record_of(record), key)
+        return found
 
     def find(self, record: type[R], key: object) -> R | None:
         """The record with the key, or None."""
-        model = self.record_of(record)
-        return cast("R | None", self.loader.find(model, self._key(model, key)))
+        known = self._keys.get(record)
+        if known is None:
+            property = self.record_of(record).key
+            known = self._keys[record] = (property, check_of(property.type))
+        property, check = known
+        wrong = check(key)
+        if wrong is not None:
+            raise InvalidQuery(f"the key {wrong}", code="query.key", subject=str(property))
+        found = self.loader.by(property, (key,))
+        return cast("R", found[0]) if found else None
 
     def record_of(self, cls: object) -> RecordModel:
         """The model of a class."""
@@ -105,13 +116,6 @@ class Storage:
                 code="query.unknown_record",
             )
         return found
-
-    @staticmethod
-    def _key(record: RecordModel, key: object) -> object:
-        wrong = check_of(record.key.type)(key)
-        if wrong is not None:
-            raise InvalidQuery(f"the key {wrong}", code="query.key", subject=str(record.key))
-        return key
 
     # -- writing
 
@@ -129,15 +133,10 @@ class Storage:
 
     # -- transactions
 
-    @contextmanager
-    def executor(self) -> Iterator[Executor]:
+    def executor(self) -> AbstractContextManager[Executor]:
         """What runs a statement now: the transaction that is going on, else a connection of its own."""
         transaction = self._current.get()
-        if transaction is not None:
-            yield transaction
-        else:
-            with self.database.reading() as executor:
-                yield executor
+        return self.database.reading() if transaction is None else nullcontext(transaction)
 
     @property
     def transaction(self) -> Transaction | None:

@@ -92,6 +92,14 @@ def test_stored_records_are_compared_by_key(library: Storage) -> None:
     assert library.query(Author).where(lambda author: author == ada).one() == ada
 
 
+def test_an_optional_reference_is_found_by_its_index(library: Storage) -> None:
+    top = library.query(Shelf).where(lambda shelf: shelf.label == "top").one()
+    with library.database.recording() as recorder:
+        library.query(Book).where(lambda book: book.shelf == top and book.pages > 0).all()
+    (sql,) = (sql for sql, _ in recorder.statements if "SELECT" in sql)
+    assert '"book"."shelf_id" = ' in sql
+
+
 def test_a_record_that_is_not_stored_or_of_another_class_is_refused(library: Storage) -> None:
     new = Author(name="new")
     with pytest.raises((InvalidQuery, TraceError), match="not stored"):
