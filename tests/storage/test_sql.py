@@ -95,11 +95,20 @@ def test_a_select_inside_an_expression_stands_in_parentheses() -> None:
 
 
 SAMPLES: list[tuple[Any, Any]] = [
-    (str, "it's 100% \\ ? %s \" x'"), (bool, True), (bool, False), (int, -(2**63)), (float, -0.5),
-    (bytes, b"\x00'\xff"), (Decimal, Decimal("-1.50")), (dt.datetime, dt.datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=dt.UTC)),
-    (Colour, Colour.RED), (uuid.UUID, uuid.UUID(int=7)), (dt.timedelta, dt.timedelta(days=-1, microseconds=1)), (dt.date, dt.date(1, 1, 1)),
+    (str, "it's 100% \\ ? %s \" x'"),
+    (bool, True),
+    (bool, False),
+    (int, -(2**63)),
+    (float, -0.5),
+    (bytes, b"\x00'\xff"),
+    (Decimal, Decimal("-1.50")),
+    (dt.datetime, dt.datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=dt.UTC)),
+    (Colour, Colour.RED),
+    (uuid.UUID, uuid.UUID(int=7)),
+    (dt.timedelta, dt.timedelta(days=-1, microseconds=1)),
+    (dt.date, dt.date(1, 1, 1)),
     (list[str], ["'", "\\"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("annotation", "value"), SAMPLES, ids=ascii)
