@@ -44,7 +44,7 @@ CREATE TABLE interaction_event (
     id INTEGER PRIMARY KEY,
     interaction TEXT NOT NULL,
     at TEXT NOT NULL,
-    actor INTEGER,
+    actor TEXT,
     payload TEXT NOT NULL,
     context TEXT
 );
@@ -100,7 +100,9 @@ class HandwrittenSQLite:
         stamp = at.isoformat(timespec="microseconds")
         execute("BEGIN IMMEDIATE")
         try:
-            (event,) = execute(INSERT_EVENT, ("LikePost", stamp, user, json.dumps({"post": post}), None)).fetchone()
+            (event,) = execute(
+                INSERT_EVENT, ("LikePost", stamp, str(user), json.dumps({"post": post}), None)
+            ).fetchone()
             (like,) = execute(INSERT_LIKE, (user, post, stamp)).fetchone()
             name, post_count = execute(LIKE_GIVEN, (user,)).fetchone()
             execute(LIKED, (at.year >= 2026 and name != "bot", post_count > 100, post))
@@ -117,7 +119,7 @@ class HandwrittenSQLite:
         payload = json.dumps({"title": title, "content": content})
         execute("BEGIN IMMEDIATE")
         try:
-            (event,) = execute(INSERT_EVENT, ("CreatePost", stamp, user, payload, None)).fetchone()
+            (event,) = execute(INSERT_EVENT, ("CreatePost", stamp, str(user), payload, None)).fetchone()
             (made,) = execute(INSERT_POST, (title, content, user)).fetchone()
             (post_count,) = execute(POST_MADE, (user,)).fetchone()
             if post_count == 101:
@@ -139,7 +141,9 @@ class HandwrittenSQLite:
         stamp = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
         execute("BEGIN IMMEDIATE")
         try:
-            (event,) = execute(INSERT_EVENT, (interaction, stamp, user, json.dumps({"post": post}), None)).fetchone()
+            (event,) = execute(
+                INSERT_EVENT, (interaction, stamp, str(user), json.dumps({"post": post}), None)
+            ).fetchone()
             status, author = execute(STATUS, (post,)).fetchone()
             if status == before:
                 execute(SET_STATUS, (after, post))

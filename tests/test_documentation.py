@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+import interaqt
+from interaqt.core import errors as errors_module
+
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(?P<kind>python|output)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -49,3 +52,11 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text("utf-8"))
 
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = "".join(page.read_text("utf-8") for page in ROOT.glob("docs/reference/*.md"))
+    named = set(re.findall(r"^::: interaqt\.(\w+)$", text, re.MULTILINE))
+    errors = {name for name in errors_module.__all__ if hasattr(interaqt, name)}
+
+    assert named | errors == set(interaqt.__all__)
