@@ -17,6 +17,7 @@ from interaqt.core.errors import InvalidQuery, Location
 from interaqt.core.expressions import BOOL, Const, Expr, Root
 from interaqt.core.model import Model, RecordModel
 from interaqt.core.record import Record, key_of
+from interaqt.core.trace_session import Session, tracing
 from interaqt.core.tracing import Leaf, Tree, constant_hooks, join, lift, stand_in, trace, trace_value
 from interaqt.core.types import Kind, ValueType
 
@@ -65,7 +66,9 @@ def value(
             allow_collections=True,
             check=_first_time(of),
         )
-        return join(tree, expected or _type_of(tree, subject, location))
+        # Texts are lifted as in a run: that is where one with traced values in it is told from a plain one.
+        with tracing(Session(allow_collections=True)):
+            return join(tree, expected or _type_of(tree, subject, location))
 
 
 def _type_of(tree: Tree, subject: str, location: Location) -> ValueType:

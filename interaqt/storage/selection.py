@@ -16,13 +16,15 @@ import peewee
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, all_of, replace
 from interaqt.core.model import RecordModel
 from interaqt.core.types import Kind, ValueType
+from interaqt.storage.convert import stored_type
 from interaqt.storage.criteria import ROOT
+from interaqt.storage.dialect import RowsSource
 from interaqt.storage.records import Shape
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
-from interaqt.storage.sql import Statement, bind, binder, compile_statement, converters_of
+from interaqt.storage.sql import Statement, bind, binder, compile_statement, converters_of, template
 
-__all__ = ["Order", "Selection", "Selects"]
+__all__ = ["Among", "Order", "Selection", "Selects"]
 
 Bound = tuple[str, Sequence[Any]]
 INT = ValueType(Kind.INT)
@@ -40,11 +42,21 @@ class Order:
 
 
 @attrs.frozen
+class Among:
+    """That a value is one of many given ones; ``stored`` are those that are not None, as a column has them."""
+
+    of: Expr
+    stored: tuple[Any, ...]
+    none: bool
+
+
+@attrs.frozen
 class Selection:
     """Which records, in which order, and which part of them."""
 
     record: RecordModel
     filters: tuple[Expr, ...] = ()
+    among: tuple[Among, ...] = ()
     orders: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
@@ -102,44 +114,53 @@ class Selects:
         pattern = attrs.evolve(
             selection,
             filters=tuple(map(lifted, selection.filters)),
+            among=tuple(Among(lifted(each.of), (), each.none) for each in selection.among),
             orders=tuple(Order(lifted(each.key), each.descending) for each in selection.orders),
             limit=None if selection.limit is None else 0,
             offset=1 if selection.offset else 0,
         )
-        sql, bind_values = self._compiled(what, pattern, None if of is None else lifted(of))
+        sql, bind_values, lists = self._compiled(what, pattern, None if of is None else lifted(of))
+        for rows, each in zip(lists, selection.among, strict=True):
+            values |= rows.values([(value,) for value in each.stored])
         return sql, bind_values(values)
 
     def _compile(
         self, what: str, pattern: Selection, of: Expr | None
-    ) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]]]:
-        statement: Statement = compile_statement(self._query(what, pattern, of), self._schema.dialect)
-        return statement.sql, binder(statement, converters_of([statement], self._schema.dialect))
+    ) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]], list[RowsSource]]:
+        dialect = self._schema.dialect
+        lists = [
+            dialect.rows_source(f"list#{place}", [("value", stored_type(each.of.type).optional(False))])
+            for place, each in enumerate(pattern.among)
+        ]
+        statement: Statement = compile_statement(self._query(what, pattern, of, lists), dialect)
+        return statement.sql, binder(statement, converters_of([statement], dialect)), lists
 
     # -- queries
 
-    def _query(self, what: str, selection: Selection, of: Expr | None) -> peewee.Select:
+    def _query(self, what: str, selection: Selection, of: Expr | None, lists: list[RowsSource]) -> peewee.Select:
         record = selection.record
         table = self._schema.alias(record, record.table)
         scope = Scope(self._schema, {ROOT: Row(table)}, join=True)
+
+        def chosen(columns: Sequence[peewee.Node], ordered: bool = False) -> peewee.Select:
+            return self._selected(selection, table, scope, columns, ordered, lists)
+
         if what == "rows":
-            return self._selected(selection, table, scope, self._shape(record).columns(table), ordered=True)
+            return chosen(self._shape(record).columns(table), ordered=True)
         if what == "exists":
-            inner = self._selected(selection, table, scope, [peewee.SQL("1")], ordered=False)
+            inner = chosen([peewee.SQL("1")])
             return inner if selection.is_part else inner.limit(peewee.SQL("1"))
         if of is None:
+            count = peewee.fn.COUNT(peewee.SQL("*"))
             if not selection.is_part:
-                return self._selected(selection, table, scope, [peewee.fn.COUNT(peewee.SQL("*"))], ordered=False)
-            inner = self._selected(selection, table, scope, [peewee.SQL("1").alias("value")], ordered=False)
-            part = inner.alias("part")
-            return peewee.Select([part], [peewee.fn.COUNT(peewee.SQL("*"))])
-        return self._aggregate(what, selection, table, scope, of)
-
-    def _aggregate(self, what: str, selection: Selection, table: peewee.Table, scope: Scope, of: Expr) -> peewee.Select:
-        """Over a part, the part is chosen first."""
-        dialect = self._schema.dialect
+                return chosen([count])
+            return peewee.Select([chosen([peewee.SQL("1").alias("value")]).alias("part")], [count])
         value: Any = scope.render(of)
-        chosen = self._selected(selection, table, scope, [value.alias("value")], ordered=False)
-        values = chosen.alias("chosen")
+        # Over a part, the part is chosen first.
+        return self._aggregate(what, of, chosen([value.alias("value")]).alias("chosen"))
+
+    def _aggregate(self, what: str, of: Expr, values: peewee.Select) -> peewee.Select:
+        dialect = self._schema.dialect
         each = peewee.Column(values, "value")
         if what == "sum":
             return peewee.Select([values], [dialect.sum(each, of.type), peewee.fn.COUNT(each)])
@@ -159,12 +180,17 @@ class Selects:
         scope: Scope,
         columns: Sequence[peewee.Node],
         ordered: bool,
+        lists: list[RowsSource],
     ) -> peewee.Select:
         dialect = self._schema.dialect
         query: peewee.Select = table.select(*columns)
         where = selection.where
         if where != all_of():
             query = query.where(scope.render(_plain(where)))
+        for rows, among in zip(lists, selection.among, strict=True):
+            value = scope.render(among.of)
+            found = template("({0} IN {1})", value, peewee.Select([rows.source], [peewee.Column(rows.source, "value")]))
+            query = query.where(template("({0} OR {1} IS NULL)", found, value) if among.none else found)
         if ordered or selection.is_part:
             query = query.order_by(*self._ordering(selection, table, scope))
         query = scope.joined(query)

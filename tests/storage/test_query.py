@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from interaqt.core.errors import InvalidQuery, RecordNotFound, TraceError
+from interaqt.core.errors import InvalidQuery, InvalidValue, RecordNotFound, TraceError
 from interaqt.storage.database import Database
 from interaqt.storage.storage import Storage
 from tests.databases import database, postgresql_db, sqlite_db  # noqa: F401
@@ -147,6 +147,41 @@ def test_membership_in_a_collection(library: Storage) -> None:
 def test_enums_and_computed_properties_can_be_asked_for(library: Storage) -> None:
     assert titles(library.query(Book).where(lambda book: book.genre == Genre.POEMS).all()) == ["Gamma"]
     assert library.query(Author).where(lambda author: author.shown == "Ben!").one().shown == "Ben!"
+
+
+def test_values_among_many(library: Storage) -> None:
+    ids = [book_id(number) for number in range(3, 2000)]
+    books = library.query(Book)
+    assert titles(books.where_in(lambda book: book.id, ids).all()) == ["Gamma", "Delta"]
+    assert titles(books.where_in(lambda book: book.id, ids).where_in(lambda book: book.pages, (20, 10)).all()) == [
+        "Delta"
+    ]
+    authors = [author for author in library.query(Author) if author.name != "Ada"]
+    assert titles(books.where_in(lambda book: book.author, authors).all()) == ["Gamma"]
+    assert titles(books.where_in(lambda book: book.genre, [Genre.POEMS]).all()) == ["Gamma"]
+    shelves = [None, library.query(Shelf).where(lambda shelf: shelf.label == "low").one()]
+    assert titles(books.where_in(lambda book: book.shelf, shelves).all()) == ["Beta", "Gamma", "Delta"]
+    assert titles(books.where_in(lambda book: book.shelf, shelves[1:]).all()) == ["Beta"]
+    assert books.where_in(lambda book: book.title, ()).count() == 0
+    assert books.where_in(lambda book: book.author.name, ["Ada", "' OR 1=1"]).sum(lambda book: book.pages) == 50
+    wrong: Any = ["20"]
+    with pytest.raises(InvalidValue):
+        books.where_in(lambda book: book.pages, wrong)
+    wrong = library.query(Reader).all()
+    with pytest.raises(InvalidQuery, match="not a Author"):
+        books.where_in(lambda book: book.author, wrong)
+
+
+def test_queries_over_different_lists_share_their_text(library: Storage) -> None:
+    with library.database.recording() as recorder:
+        for pages in ([10], [10, 20], []):
+            library.query(Book).where_in(lambda book: book.pages, pages).all()
+    assert len({sql for sql, _ in recorder.statements if "SELECT" in sql}) == 1
+
+
+def test_texts_of_any_script_can_be_values(library: Storage) -> None:
+    query = library.query(Book).order_by(lambda book: "ä" if book.pages > 20 else book.title)
+    assert titles(query.all()) == ["Alpha", "Beta", "Delta", "Gamma"]
 
 
 # -- order and parts --------------------------------------------------------------------------
