@@ -13,41 +13,41 @@ from pathlib import Path
 
 SCHEMA = """
 CREATE TABLE "user" (
-    id INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
     email TEXT NOT NULL UNIQUE,
     post_count INTEGER NOT NULL,
     live_count INTEGER NOT NULL,
     likes_given INTEGER NOT NULL
-);
+) STRICT;
 CREATE TABLE post (
-    id INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     title TEXT NOT NULL,
     content TEXT NOT NULL,
     author_id INTEGER NOT NULL REFERENCES "user" (id),
-    status TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('draft', 'live')),
     like_count INTEGER NOT NULL,
     recent_likes INTEGER NOT NULL,
-    popular INTEGER NOT NULL,
+    popular INTEGER NOT NULL CHECK (popular IN (0, 1)),
     popular__matching INTEGER NOT NULL
-);
+) STRICT;
 CREATE INDEX post_author ON post (author_id);
 CREATE TABLE "like" (
-    id INTEGER PRIMARY KEY,
-    user_id INTEGER NOT NULL REFERENCES "user" (id) ON DELETE CASCADE,
-    post_id INTEGER NOT NULL REFERENCES post (id) ON DELETE CASCADE,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES "user" (id),
+    post_id INTEGER NOT NULL REFERENCES post (id),
     at TEXT NOT NULL,
     UNIQUE (user_id, post_id)
-);
+) STRICT;
 CREATE INDEX like_post ON "like" (post_id);
 CREATE TABLE interaction_event (
-    id INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     interaction TEXT NOT NULL,
     at TEXT NOT NULL,
     actor TEXT,
     payload TEXT NOT NULL,
     context TEXT
-);
+) STRICT;
 """
 
 INSERT_EVENT = """

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+import interaqt as iq
 from benchmarks.__main__ import main
+from benchmarks.handwritten_sqlite import HandwrittenSQLite
+from benchmarks.ours import Ours
 
 SMALL = ["--rounds", "2", "--batch", "6", "--likes", "5", "10"]
 NO_SERVER = "postgresql://postgres@127.0.0.1:1/postgres"
@@ -36,3 +40,30 @@ def test_postgresql_is_measured(postgresql_dsn: str, capsys: pytest.CaptureFixtu
     main([*SMALL, "--postgresql", postgresql_dsn])
 
     assert capsys.readouterr().out.count("| PostgreSQL |") == 3 * 2
+
+
+def test_the_handwritten_tables_are_those_of_interaqt(tmp_path: Path) -> None:
+    HandwrittenSQLite(tmp_path / "theirs.db").close()
+    Ours(iq.SQLiteDB(str(tmp_path / "ours.db"))).close()
+
+    assert shape_of(tmp_path / "theirs.db") == shape_of(tmp_path / "ours.db")
+
+
+def shape_of(path: Path) -> dict[str, object]:
+    """Columns, what is unique or indexed, and what refers to what, by table."""
+    connection = sqlite3.connect(path)
+
+    def pragma(name: str, argument: str) -> list[tuple[object, ...]]:
+        return connection.execute(f"SELECT * FROM pragma_{name}(?)", (argument,)).fetchall()
+
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    shape: dict[str, object] = {}
+    for table in tables:
+        columns = {row[1:4] for row in pragma("table_info", table)}
+        indexes = {
+            (row[2], *[each[2] for each in pragma("index_info", str(row[1]))]) for row in pragma("index_list", table)
+        }
+        references = {row[2:7] for row in pragma("foreign_key_list", table)}
+        shape[table] = (columns, indexes, references)
+    connection.close()
+    return shape
