@@ -7,6 +7,7 @@ Declarations are what a user wrote; a ``Model`` is made of them once, when a con
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -131,7 +132,7 @@ class RecordModel:
     def type(self) -> ValueType:
         return ValueType(Kind.RECORD, record=self)
 
-    @property
+    @cached_property
     def key(self) -> Property:
         return next(each for each in self.properties() if each.key)
 

@@ -28,6 +28,7 @@ from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
 from interaqt.runtime.transaction import Transactions
+from interaqt.storage.storage import Storage
 
 __all__ = ["InteractionDispatch"]
 
@@ -100,11 +101,11 @@ class InteractionDispatch:
         (event_row,) = run.create(self._event_record, [row])
         self.facts.write(run, event)
         self._require_references(run, request)
-        result = DispatchResult(event)
+        result = DispatchResult(event, writes=_Writes(self.storage, run))
         if hooks.resolve is not None:
             result.data = hooks.resolve(event, self.storage)
         if hooks.after_dispatch is not None:
-            self._complete(result, run, event_row)
+            event.id = event_row.key
             hooks.after_dispatch(event, result)
         return result, run
 
@@ -163,7 +164,7 @@ class InteractionDispatch:
     # -- after the commit
 
     def _after_commit(self, result: DispatchResult, run: Run) -> None:
-        self._complete(result, run, run.created[0])
+        result.event.id = run.created[0].key
         hook = self.interaction.hooks.post_commit
         if hook is not None:
             result.side_effects.append(attempt("post_commit", None, lambda: hook(result.event, result)))
@@ -171,18 +172,6 @@ class InteractionDispatch:
             result.side_effects += run_side_effects(self.side_effects, result.effects, self._change_of)
         failed = any(outcome.error is not None for outcome in result.side_effects)
         result.post_commit = "failed" if failed else "complete"
-
-    def _complete(self, result: DispatchResult, run: Run, event_row: Created) -> None:
-        result.event.id = event_row.key
-        result.effects = [_mutation(each) for each in run.mutations]
-        loader = self.storage.loader
-
-        def records(cls: type) -> list[Any]:
-            record = self.storage.record_of(cls)
-            rows = [{**each.image, record.key.name: each.key} for each in run.created if each.record is record]
-            return loader.known(record, [_given(record, row) for row in rows])
-
-        result._records = records
 
     def _change_of(self, mutation: Mutation) -> RecordChange[Any]:
         record = self.planner.model.records[mutation.record]
@@ -200,6 +189,23 @@ class InteractionDispatch:
     def steps(self) -> Iterator[Step]:
         yield Step(self.planner.rows(self._event_record).insert.sql, "the event record")
         yield from self.facts.steps()
+
+
+class _Writes:
+    """What one attempt wrote, read off its run when somebody asks."""
+
+    __slots__ = ("_run", "_storage")
+
+    def __init__(self, storage: Storage, run: Run) -> None:
+        self._storage, self._run = storage, run
+
+    def mutations(self) -> list[Mutation]:
+        return [_mutation(each) for each in self._run.mutations]
+
+    def created(self, cls: type[Any]) -> list[Any]:
+        record = self._storage.record_of(cls)
+        rows = [{**each.image, record.key.name: each.key} for each in self._run.created if each.record is record]
+        return self._storage.loader.known(record, [_given(record, row) for row in rows])
 
 
 def _mutation(each: Mutation | Created) -> Mutation:

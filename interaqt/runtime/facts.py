@@ -24,7 +24,7 @@ from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.values import check_of
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Step
-from interaqt.runtime.run import Run, values_of
+from interaqt.runtime.run import Run
 from interaqt.storage.statements import Image, Prepared
 
 __all__ = ["Facts"]
@@ -75,7 +75,8 @@ class Facts:
         for (record, key), move in sorted(moves.items(), key=lambda each: (each[0][0].table, each[0][1])):
             self._move(run, record, key, move)
         for creation in self._creations:
-            run.create(creation.record, [values_of(creation.record, made) for made in _made(creation, event)])
+            rows = self.planner.rows(creation.record)
+            run.create(creation.record, [rows.values_of(made) for made in _made(creation, event)])
         for ending in self._endings:
             run.end(ending.rule, ending.delete, ending.search, self._given(event))
 

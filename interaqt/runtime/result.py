@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -11,11 +10,18 @@ from interaqt.core.errors import SideEffectError
 from interaqt.core.event import Event
 from interaqt.runtime.effects import Mutation
 
-__all__ = ["DispatchResult", "Outcome", "PostCommit"]
+__all__ = ["DispatchResult", "Outcome", "PostCommit", "Writes"]
 
 R = TypeVar("R")
 
 PostCommit = Literal["not_run", "complete", "failed"]
+
+
+class Writes(Protocol):
+    """What a dispatch wrote; told only to those who ask."""
+
+    def mutations(self) -> list[Mutation]: ...
+    def created(self, record: type[R]) -> list[R]: ...
 
 
 @attrs.define(eq=False)
@@ -32,19 +38,22 @@ class Outcome:
 class DispatchResult:
     """What a dispatch did. Without ``error`` the facts are committed.
 
-    ``data`` is what ``resolve`` answered; ``effects`` every mutation of a record in causal order;
-    ``side_effects`` what became of each callback after the commit, and ``post_commit`` whether
-    all of them went well.
+    ``data`` is what ``resolve`` answered; ``side_effects`` what became of each callback after the
+    commit, and ``post_commit`` whether all of them went well.
     """
 
     event: Event[Any]
     error: Exception | None = None
     data: Any = None
-    effects: list[Mutation] = attrs.field(factory=list, repr=False)
     side_effects: list[Outcome] = attrs.field(factory=list)
     post_commit: PostCommit = "not_run"
-    _records: Callable[[type], list[Any]] = attrs.field(default=lambda record: [], repr=False)
+    _writes: Writes | None = attrs.field(default=None, repr=False)
+
+    @property
+    def effects(self) -> list[Mutation]:
+        """Every mutation of a record, in causal order."""
+        return [] if self._writes is None else self._writes.mutations()
 
     def created(self, record: type[R]) -> list[R]:
         """The records of a class that the dispatch created, in order."""
-        return self._records(record)
+        return [] if self._writes is None else self._writes.created(record)

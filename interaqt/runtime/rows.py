@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from interaqt.core.computations import AggregateRule, StateMachineSpec
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.computations.summation import ZEROS
+from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr
 from interaqt.core.model import RecordModel, Reference
+from interaqt.core.record import Record, key_of
 from interaqt.core.types import Kind
-from interaqt.storage.statements import Prepared, PreparedRows, Reader, Stored
+from interaqt.storage.statements import Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -57,6 +59,29 @@ class RowStatements:
             for each in self.record.stored()
             if each.name not in self.initial and (each is not self.key or self.key_is_given)
         )
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        return tuple(self.record.references())
+
+    @cached_property
+    def tells_key(self) -> bool:
+        """Whether something that follows from a creation must know the new record's key."""
+        return any(self.key.name in reaction.reads for reaction in self.planner.created(self.record))
+
+    def values_of(self, instance: Record) -> Image:
+        """What a record that is not stored yet has been given, references by their keys."""
+        place = instance.__dict__
+        values = {name: place[name] for name in self._given_names if name in place}
+        for reference in self.references:
+            value = values.get(reference.name)
+            if value is not None:
+                values[reference.name] = _stored_key(reference, value)
+        return values
+
+    @cached_property
+    def _given_names(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.given)
 
     @cached_property
     def initial_image(self) -> dict[str, Any]:
@@ -115,6 +140,20 @@ class RowStatements:
         return tuple(
             each for each in self.planner.model.referring_to(self.record) if each.on_delete in ("cascade", "set_null")
         )
+
+
+def _stored_key(reference: Reference, value: Any) -> Any:
+    if not isinstance(value, reference.target.cls):
+        raise InvalidValue(f"is {value!r}, not a {reference.target}", code="value.reference", subject=str(reference))
+    key = key_of(value)
+    if key is None:
+        raise InvalidValue(
+            f"the {reference.target} is not stored yet",
+            code="value.not_stored",
+            subject=str(reference),
+            hint="store it first; a reference names a stored record",
+        )
+    return key
 
 
 def _initial_values(rule: AggregateRule) -> Mapping[str, Const]:

@@ -12,7 +12,7 @@ from typing import Any
 from interaqt.core.computations import Ending
 from interaqt.core.errors import InvalidValue, RecordNotFound
 from interaqt.core.model import Property, RecordModel, Reference
-from interaqt.core.record import Record, key_of
+from interaqt.core.record import Record
 from interaqt.core.values import check_of
 from interaqt.runtime.effects import Mutation
 from interaqt.runtime.planner import Planner
@@ -20,7 +20,7 @@ from interaqt.runtime.reaction import Pair
 from interaqt.storage.database import Result, Transaction
 from interaqt.storage.statements import KEY, Image, Prepared
 
-__all__ = ["Created", "Run", "values_of"]
+__all__ = ["Created", "Run"]
 
 
 class Created:
@@ -74,14 +74,14 @@ class Run:
         made = [Created(record, image, keys.reader(index)) for index, image in enumerate(images)]
         self.created += made
         self.mutations += made
-        for reference in record.references():
-            self.proven.update((reference.target, image[reference.name]) for image in images)
-        reactions = self.planner.created(record)
-        if any(record.key.name in reaction.reads for reaction in reactions):
+        for reference in statements.references:
+            for image in images:
+                self.proven.add((reference.target, image[reference.name]))
+        if statements.tells_key:
             for each in made:
                 each.key  # noqa: B018 - now it is needed
         pairs: list[Pair] = [(None, image) for image in images]
-        for reaction in reactions:
+        for reaction in self.planner.created(record):
             reaction.run(self, pairs)
         return made
 
@@ -92,7 +92,7 @@ class Run:
             attribute = record.attributes[name]
             is_reference = isinstance(attribute, Reference) and value is not None
             arguments[name] = self._ghost(attribute.target, value) if is_reference else value  # type: ignore[attr-defined]
-        return values_of(record, record.cls(**arguments))
+        return self.planner.rows(record).values_of(record.cls(**arguments))
 
     # -- changing
 
@@ -226,32 +226,6 @@ class _Keys:
             self._rows = self._result.fetchall()
             assert len(self._rows) == self._count
         return self._rows
-
-
-def values_of(record: RecordModel, instance: Record) -> Image:
-    """What a record that is not stored yet has been given, references by their keys."""
-    values: Image = {}
-    for each in record.stored():
-        if each.name in instance.__dict__:
-            value = instance.__dict__[each.name]
-            if isinstance(each, Reference) and value is not None:
-                value = _stored_key(each, value)
-            values[each.name] = value
-    return values
-
-
-def _stored_key(reference: Reference, value: Any) -> Any:
-    if not isinstance(value, reference.target.cls):
-        raise InvalidValue(f"is {value!r}, not a {reference.target}", code="value.reference", subject=str(reference))
-    key = key_of(value)  # type: ignore[arg-type]
-    if key is None:
-        raise InvalidValue(
-            f"the {reference.target} is not stored yet",
-            code="value.not_stored",
-            subject=str(reference),
-            hint="store it first; a reference names a stored record",
-        )
-    return key
 
 
 def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) -> InvalidValue:

@@ -56,8 +56,11 @@ class Transactions:
     def _attempt(self, work: Callable[[Run], T], isolation: str | None) -> T:
         tx = self.database.begin(isolation)
         try:
-            with self.storage.within(tx):
+            token = self.storage.enter(tx)
+            try:
                 outcome = work(Run(self.planner, tx, self.storage.loader.ghost))
+            finally:
+                self.storage.leave(token)
             tx.commit()
         except Exception as error:
             tx.rollback()

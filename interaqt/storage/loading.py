@@ -16,7 +16,7 @@ from interaqt.core.types import ValueType
 from interaqt.storage.cohort import Cohort
 from interaqt.storage.convert import stored_type
 from interaqt.storage.database import Executor
-from interaqt.storage.records import Shape
+from interaqt.storage.records import ORIGIN, Shape
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.sql import bind, binder, compile_statement
 
@@ -114,8 +114,16 @@ class Loader:
 
     def ghosts(self, record: RecordModel, keys: Iterable[Any]) -> list[Record]:
         """Several by their keys, all loaded by one query when something of one is asked for."""
+        cohort = Cohort(self, record)
         name = record.key.name
-        return self.known(record, [{name: key} for key in keys])
+        cls: Any = record.cls
+        made: list[Record] = []
+        for key in keys:
+            ghost = cls.__new__(cls)
+            ghost.__dict__.update({ORIGIN: cohort, name: key})
+            made.append(ghost)
+        cohort.admit(made)
+        return made
 
     def known(self, record: RecordModel, rows: Iterable[Mapping[str, Any]]) -> list[Record]:
         """Records by some of their values, the key among them; references by key."""

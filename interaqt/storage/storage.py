@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import attrs
@@ -143,11 +143,9 @@ class Storage:
         """The transaction that is going on in this context."""
         return self._current.get()
 
-    @contextmanager
-    def within(self, transaction: Transaction) -> Iterator[Transaction]:
-        """Read in the transaction, which somebody else ends."""
-        token = self._current.set(transaction)
-        try:
-            yield transaction
-        finally:
-            self._current.reset(token)
+    def enter(self, transaction: Transaction) -> Token[Transaction | None]:
+        """Read in the transaction from now on, until :meth:`leave`."""
+        return self._current.set(transaction)
+
+    def leave(self, token: Token[Transaction | None]) -> None:
+        self._current.reset(token)
