@@ -29,8 +29,10 @@ __all__ = [
     "Reader",
     "Sample",
     "Shelf",
+    "book_id",
     "insert",
     "installed",
+    "stocked",
 ]
 
 
@@ -161,3 +163,26 @@ def insert(storage: Storage, cls: type, **values: Any) -> Any:
         raise
     convert = dialect.from_db(record.key.type)
     return found if convert is None else convert(found)
+
+
+def book_id(number: int) -> uuid.UUID:
+    return uuid.UUID(int=number)
+
+
+def stocked(database: Database) -> Storage:
+    """Ada (1815) wrote Alpha, Beta and Delta; Ben (no year) wrote Gamma; Cid (1900) nothing."""
+    storage = installed(database)
+    ada = insert(storage, Author, name="Ada", born=1815)
+    ben = insert(storage, Author, name="Ben", born=None)
+    insert(storage, Author, name="Cid", born=1900)
+    insert(storage, Profile, text="engines", author=ada)
+    top = insert(storage, Shelf, label="top")
+    low = insert(storage, Shelf, label="low", above=top)
+    books = [("Alpha", 10, ada, top), ("Beta", 20, ada, low), ("Gamma", 30, ben, None), ("Delta", 20, ada, None)]
+    for number, (title, pages, author, shelf) in enumerate(books, 1):
+        genre = Genre.POEMS if title == "Gamma" else Genre.NOVEL
+        insert(storage, Book, id=book_id(number), title=title, pages=pages, genre=genre, author=author, shelf=shelf)
+    readers = [insert(storage, Reader, name=name) for name in ("Rae", "Sam", "Tia")]
+    for reader, number, days in ((0, 1, 7), (1, 1, 14), (2, 1, 21), (0, 2, 7)):
+        insert(storage, Loan, reader=readers[reader], book=book_id(number), days=days)
+    return storage

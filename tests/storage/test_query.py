@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from interaqt.core.errors import InvalidQuery, InvalidValue, RecordNotFound, TraceError
-from interaqt.storage.database import Database
 from interaqt.storage.storage import Storage
-from tests.databases import database, postgresql_db, sqlite_db  # noqa: F401
-from tests.storage.library import Author, Book, Genre, Loan, Profile, Reader, Sample, Shelf, insert, installed
+from tests.storage.library import Author, Book, Genre, Loan, Reader, Sample, Shelf, book_id, insert
+
+pytest_plugins = ("tests.databases",)
 
 UTC = dt.UTC
-
-
-def book_id(number: int) -> uuid.UUID:
-    return uuid.UUID(int=number)
-
-
-@pytest.fixture
-def library(database: Database) -> Storage:  # noqa: F811
-    """Ada (1815) wrote Alpha, Beta and Delta; Ben (no year) wrote Gamma; Cid (1900) nothing."""
-    storage = installed(database)
-    ada = insert(storage, Author, name="Ada", born=1815)
-    ben = insert(storage, Author, name="Ben", born=None)
-    insert(storage, Author, name="Cid", born=1900)
-    insert(storage, Profile, text="engines", author=ada)
-    top = insert(storage, Shelf, label="top")
-    low = insert(storage, Shelf, label="low", above=top)
-    books = [("Alpha", 10, ada, top), ("Beta", 20, ada, low), ("Gamma", 30, ben, None), ("Delta", 20, ada, None)]
-    for number, (title, pages, author, shelf) in enumerate(books, 1):
-        genre = Genre.POEMS if title == "Gamma" else Genre.NOVEL
-        insert(storage, Book, id=book_id(number), title=title, pages=pages, genre=genre, author=author, shelf=shelf)
-    readers = [insert(storage, Reader, name=name) for name in ("Rae", "Sam", "Tia")]
-    for reader, number, days in ((0, 1, 7), (1, 1, 14), (2, 1, 21), (0, 2, 7)):
-        insert(storage, Loan, reader=readers[reader], book=book_id(number), days=days)
-    return storage
 
 
 def titles(books: list[Book]) -> list[str]:
@@ -375,8 +350,11 @@ def test_more_records_than_a_page_come_each_once(library: Storage) -> None:
 
 def test_reads_inside_a_transaction_see_what_it_wrote(library: Storage) -> None:
     transaction = library.database.begin()
-    with library.within(transaction):
+    token = library.enter(transaction)
+    try:
         transaction.execute('DELETE FROM "loan"', ())
         assert library.query(Loan).count() == 0
-    transaction.rollback()
+    finally:
+        library.leave(token)
+        transaction.rollback()
     assert library.query(Loan).count() == 4

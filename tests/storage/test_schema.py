@@ -16,12 +16,13 @@ from interaqt.storage.database import Database
 from interaqt.storage.names import LONGEST, object_name
 from interaqt.storage.schema import Schema
 from interaqt.storage.storage import Storage
-from tests.databases import database, postgresql_db, sqlite_db  # noqa: F401
 from tests.storage.library import CLASSES, Author, Book, Genre, Loan, Profile, Reader, insert, installed
+
+pytest_plugins = ("tests.databases",)
 
 
 @pytest.fixture
-def library(database: Database) -> Storage:  # noqa: F811
+def library(database: Database) -> Storage:
     return installed(database)
 
 
@@ -42,13 +43,13 @@ def test_installing_again_changes_nothing(library: Storage) -> None:
     assert library.query(Author).count() == 1
 
 
-def test_what_is_not_installed_is_refused(database: Database) -> None:  # noqa: F811
+def test_what_is_not_installed_is_refused(database: Database) -> None:
     schema = Schema(resolve(CLASSES), database)
     with pytest.raises(NotInstalled, match="'author', 'profile', 'book'"):
         schema.check()
 
 
-def test_an_existing_table_without_a_column_is_refused_with_what_would_add_it(database: Database) -> None:  # noqa: F811
+def test_an_existing_table_without_a_column_is_refused_with_what_would_add_it(database: Database) -> None:
     database.run_ddl(['CREATE TABLE "reader" ("number" INTEGER PRIMARY KEY)'])
     schema = Schema(resolve(CLASSES), database)
     with pytest.raises(SetupError) as caught:
@@ -59,7 +60,7 @@ def test_an_existing_table_without_a_column_is_refused_with_what_would_add_it(da
     assert set(database.tables()) == {"reader"}  # nothing half done
 
 
-def test_a_column_of_another_type_is_refused(database: Database) -> None:  # noqa: F811
+def test_a_column_of_another_type_is_refused(database: Database) -> None:
     database.run_ddl(['CREATE TABLE "reader" ("number" INTEGER PRIMARY KEY, "name" DOUBLE PRECISION)'])
     schema = Schema(resolve(CLASSES), database)
     with pytest.raises(SetupError, match=r"Reader\.name is str, stored as (?i:text), but the column 'name'") as caught:
@@ -68,7 +69,7 @@ def test_a_column_of_another_type_is_refused(database: Database) -> None:  # noq
     assert set(database.tables()) == {"reader"}
 
 
-def indexes(database: Database) -> set[tuple[str, str]]:  # noqa: F811
+def indexes(database: Database) -> set[tuple[str, str]]:
     sql = (
         "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
         if database.dialect.name == "SQLite"
@@ -221,7 +222,7 @@ class Order:
     CamelCase: int = 0
 
 
-def test_objects_of_two_tables_that_would_be_called_the_same_are_told_apart(database: Database) -> None:  # noqa: F811
+def test_objects_of_two_tables_that_would_be_called_the_same_are_told_apart(database: Database) -> None:
     schema = Schema(resolve([Post, PostTag]), database)
     schema.install()
     storage = Storage(schema)
@@ -231,7 +232,7 @@ def test_objects_of_two_tables_that_would_be_called_the_same_are_told_apart(data
         assert (error.record, error.properties) == (cls.__name__, (attribute,))
 
 
-def test_names_that_are_words_of_sql(database: Database) -> None:  # noqa: F811
+def test_names_that_are_words_of_sql(database: Database) -> None:
     schema = Schema(resolve([Order]), database)
     schema.install()
     storage = Storage(schema)

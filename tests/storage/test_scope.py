@@ -14,9 +14,9 @@ from interaqt.storage.schema import column
 from interaqt.storage.scope import Image, Row, Scope, Source
 from interaqt.storage.sql import binder, compile_statement, converters_of
 from interaqt.storage.storage import Storage
-from tests.databases import database, postgresql_db, sqlite_db  # noqa: F401
-from tests.storage.library import Author, Book
-from tests.storage.test_query import book_id, library  # noqa: F401
+from tests.storage.library import Author, Book, book_id
+
+pytest_plugins = ("tests.databases",)
 
 CONDITIONS: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
     "own": (lambda book: book.pages == 20, {"Beta", "Delta"}),
@@ -57,7 +57,7 @@ def run(storage: Storage, query: peewee.Node, given: Mapping[str, Any] = {}) -> 
 
 @pytest.mark.parametrize("name", CONDITIONS)
 @pytest.mark.parametrize("join", [False, True])
-def test_rows_of_a_table(library: Storage, name: str, join: bool) -> None:  # noqa: F811
+def test_rows_of_a_table(library: Storage, name: str, join: bool) -> None:
     expr, titles = condition(library, name)
     record = library.record_of(Book)
     book = library.schema.alias(record, "book")
@@ -68,7 +68,7 @@ def test_rows_of_a_table(library: Storage, name: str, join: bool) -> None:  # no
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_rows_that_are_updated(library: Storage, name: str) -> None:  # noqa: F811
+def test_rows_that_are_updated(library: Storage, name: str) -> None:
     expr, titles = condition(library, name)
     record = library.record_of(Book)
     book = library.schema.table(record)
@@ -80,7 +80,7 @@ def test_rows_that_are_updated(library: Storage, name: str) -> None:  # noqa: F8
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_values_that_are_given(library: Storage, name: str) -> None:  # noqa: F811
+def test_values_that_are_given(library: Storage, name: str) -> None:
     expr, titles = condition(library, name)
     scope = Scope(library.schema, {"book": Image("new")})
     query = peewee.Select([], [scope.render(expr)])
@@ -96,7 +96,7 @@ def test_values_that_are_given(library: Storage, name: str) -> None:  # noqa: F8
     assert found == titles
 
 
-def test_rows_of_a_derived_source(library: Storage) -> None:  # noqa: F811
+def test_rows_of_a_derived_source(library: Storage) -> None:
     expr, titles = condition(library, "path")
     record = library.record_of(Book)
     inner = library.schema.alias(record, "inner")
@@ -106,14 +106,14 @@ def test_rows_of_a_derived_source(library: Storage) -> None:  # noqa: F811
     assert {title for (title,) in rows} == titles
 
 
-def test_a_record_that_is_given_by_its_key(library: Storage) -> None:  # noqa: F811
+def test_a_record_that_is_given_by_its_key(library: Storage) -> None:
     author = Param("author", library.record_of(Author).type)
     expr = trace_value(lambda given: given.name == "Ada", [stand_in(author)], BOOL)
     query = peewee.Select([], [Scope(library.schema, {}).render(expr)])
     assert [bool(run(library, query, {"author": key})[0][0]) for key in (1, 2)] == [True, False]
 
 
-def test_a_leaf_of_ones_own_is_asked_first_at_every_depth(library: Storage) -> None:  # noqa: F811
+def test_a_leaf_of_ones_own_is_asked_first_at_every_depth(library: Storage) -> None:
     author = Param("author", library.record_of(Author).type)
     expr = trace_value(lambda given: given.name == "Ada", [stand_in(author)], BOOL)
     book = library.schema.alias(library.record_of(Book), "book")
