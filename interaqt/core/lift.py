@@ -14,7 +14,7 @@ import attrs
 
 from interaqt.core.errors import did_you_mean
 from interaqt.core.expressions import Const, Expr
-from interaqt.core.trace_session import CUSTOM, current, describe, refuse
+from interaqt.core.trace_session import CUSTOM, current, describe, refuse, tracing_active
 from interaqt.core.typed_operations import STR, concat, to_kind
 from interaqt.core.types import Kind, UnsupportedType, ValueType, value_type
 
@@ -74,8 +74,12 @@ def as_constant(value: object) -> Expr | None:
     return Const(value, ValueType(kind))
 
 
+_NOW = dt.timedelta(seconds=2)
+
+
 def _text(value: str) -> Expr:
-    if value.isascii():
+    # The marks of formatted text are not ASCII, and there are none outside a trace.
+    if value.isascii() or not tracing_active():
         return Const(value, STR)
     parts = current().parts(value)
     return concat(*(Const(part, STR) if isinstance(part, str) else part for part in parts)) if parts else Const("", STR)
@@ -85,7 +89,8 @@ def _moment(value: dt.datetime) -> Const:
     if value.tzinfo is None:
         refuse(f"{value!r} has no time zone", "write datetime(..., tzinfo=UTC): times are compared by instant")
     moment = value.astimezone(dt.UTC)
-    if abs(moment - dt.datetime.now(dt.UTC)) < dt.timedelta(seconds=2):
+    # A query is traced when it is asked, so there the moment is the right one.
+    if not (tracing_active() and current().allow_collections) and abs(moment - dt.datetime.now(dt.UTC)) < _NOW:
         refuse(
             "datetime.now() in a callback is the moment of its tracing, not of its use",
             "iq.RealTime is a value that changes with time",

@@ -77,7 +77,7 @@ class Adjust(Reaction):
         if not given:
             return
         if len(given) == 1:
-            self.update.one(run, self._one, given[0])
+            self.update.one(run, self._one, given[0], None if self._remote else self._known(given[0]))
         elif self._remote:
             result = self._summed.run(run.tx, given)
             self.update.by(run, self.update.read_deltas(result.fetchall()))
@@ -116,15 +116,19 @@ class Adjust(Reaction):
 
     # -- several rows: summed for each host first
 
+    @cached_property
+    def _constants(self) -> dict[str, Any]:
+        return {delta_param(each).name: expr.value for each, expr in self._deltas.items() if isinstance(expr, Const)}
+
+    def _known(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The deltas of all sums, where none is left to the database."""
+        return {**self._constants, **{name: given[name] for name in self._local}}
+
     def _sum(self, given: Iterable[Mapping[str, Any]]) -> dict[Any, dict[str, Any]]:
-        constants = {
-            delta_param(each).name: expr.value for each, expr in self._deltas.items() if isinstance(expr, Const)
-        }
         totals: dict[Any, dict[str, Any]] = {}
         for row in given:
-            deltas = {**constants, **{name: row[name] for name in self._local}}
             total = totals.setdefault(row[KEY], {})
-            for name, delta in deltas.items():
+            for name, delta in self._known(row).items():
                 total[name] = total[name] + delta if name in total else delta
         return totals
 
@@ -149,7 +153,7 @@ class Adjust(Reaction):
     def steps(self) -> Iterator[Step]:
         names = ", ".join(str(rule) for rule in self.rules)
         verb = "moves by the difference" if self.new and self.old else "moves up" if self.new else "moves down"
-        yield from self.update.plan(self._one, f"{names} {verb}")
+        yield from self.update.plan(self._one, f"{names} {verb}", known=not self._remote)
 
 
 def _image_source(expr: Expr) -> str | None:

@@ -7,9 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from interaqt.core.errors import DispatchError, InvalidEntity, NestedDispatchError, NotInstalled, did_you_mean
+from interaqt.core.errors import (
+    DispatchError,
+    InvalidEntity,
+    NestedDispatchError,
+    NotInstalled,
+    UnresolvedName,
+    did_you_mean,
+)
 from interaqt.core.event import Event
 from interaqt.core.interaction import InteractionDeclaration
+from interaqt.core.model import Model, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.resolve import resolve
 from interaqt.runtime.dispatch import InteractionDispatch
@@ -50,7 +58,7 @@ class Controller:
         self.model = resolve([InteractionEvent, *classes], user)
         schema = Schema(self.model, system.database)
         storage = Storage(schema)
-        observed = {storage.record_of(each.record) for each in side_effects}
+        observed = {_observed(self.model, each) for each in side_effects}
         self._planner = Planner(self.model, schema, frozenset(observed))
         self._transactions = Transactions(storage, self._planner)
         self._dispatches = {
@@ -109,7 +117,8 @@ class Controller:
 
     def explain(self, interaction: type) -> Plan:
         """The plan of an interaction: its statements in order, and why each is there."""
-        return Plan(interaction.__name__, tuple(self._dispatch_of(interaction).steps()))
+        dispatch = self._dispatch_of(interaction, interaction)
+        return Plan(dispatch.interaction.name, tuple(dispatch.steps()))
 
     def verify(self) -> list[Difference]:
         """Work every derived value out anew, in SQL, and answer the differences from what is stored."""
@@ -129,6 +138,8 @@ class Controller:
                 hint = "give the class to the controller with the other models"
             elif isinstance(cls, type) and issubclass(cls, Record):
                 hint = "records are made by interactions; dispatch one of those"
+            elif cls in (dict, type):
+                hint = "dispatch an instance, LikePost(post=post), or a class with its payload, LikePost, {...}"
             raise DispatchError(
                 f"{name} is not an interaction of this controller. {did_you_mean(name, self._by_name)}",
                 code="dispatch.unknown_interaction",
@@ -137,9 +148,28 @@ class Controller:
         return found
 
 
+def _observed(model: Model, effect: SideEffect) -> RecordModel:
+    found = model.records.get(effect.record)
+    if found is None:
+        name = effect.record.__name__
+        raise UnresolvedName(
+            f"{name} is not among the controller's models. "
+            f"{did_you_mean(name, [each.name for each in model.records.values()])}",
+            subject=f"side effect {effect.name}",
+            location=effect.location,
+            hint=f"give {name} to the controller with the other models",
+        )
+    return found
+
+
 def _sorted_out(models: Models) -> tuple[list[type], Sequence[SideEffect]]:
     classes: list[type] = []
     side_effects: list[SideEffect] = []
+    if isinstance(models, type | ModuleType) or not isinstance(models, Iterable):
+        name = getattr(models, "__name__", repr(models))
+        raise InvalidEntity(
+            f"a controller takes a list of models, not {name}", code="model.not_a_list", hint=f"write [{name}, ...]"
+        )
     for each in models:
         if isinstance(each, SideEffect):
             side_effects.append(each)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interaqt.core.computations import Derivation, Variant
 from interaqt.core.computations.aggregation import BOOL
 from interaqt.core.computations.transform import SOURCE
-from interaqt.core.expressions import TRUE, Attr, Const, Expr, Op, Param, Root, negate
+from interaqt.core.expressions import TRUE, Attr, Const, Expr, Op, Root, negate
 from interaqt.core.types import Kind
 from interaqt.runtime.graph import Path
 from interaqt.runtime.reaction import Pair, Reaction, Step
@@ -109,8 +109,7 @@ class Derive(Reaction):
 
     @cached_property
     def _select(self) -> Prepared:
-        condition = Op("eq", (self.source, Param(KEY, self.rule.source.type)), BOOL)
-        return self.planner.statements.find(self.rule.source, SOURCE, condition, self._cells)
+        return self.planner.statements.reaching(self.rule.source, (), SOURCE, self._cells)
 
     # -- what there is
 
@@ -146,22 +145,16 @@ class Derive(Reaction):
     @cached_property
     def _present(self) -> Prepared:
         made = Root("made", self.rule.record)
-        condition = Op(
-            "eq", (Attr(made, self.rule.link.name, self.rule.source.type), Param(KEY, self.rule.source.type)), BOOL
-        )
         values = [Attr(made, each.name, each.type) for each in self._columns]
-        return self.planner.statements.find(self.rule.record, "made", condition, values, lock=True)
+        return self.planner.statements.reaching(self.rule.record, (self.rule.link.name,), "made", values, lock=True)
 
     # -- whom a change far away concerns
 
     @cached_property
     def _finding(self) -> tuple[Prepared, ...]:
-        found = []
-        for path in self.paths:
-            record = step_along(self.source, path).type
-            condition = Op("eq", (step_along(self.source, path), Param(KEY, record)), BOOL)
-            found.append(self.planner.statements.find(self.rule.source, SOURCE, condition, [self.source]))
-        return tuple(found)
+        return tuple(
+            self.planner.statements.reaching(self.rule.source, path, SOURCE, [self.source]) for path in self.paths
+        )
 
     def _from_key(self, stored: Any) -> Any:
         convert = self.planner.schema.dialect.from_db(self.rule.source.key.type)

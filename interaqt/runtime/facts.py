@@ -72,8 +72,8 @@ class Facts:
     def write(self, run: Run, event: Event[Any]) -> None:
         """Write all of them, each with what follows from it."""
         moves = self._moves(event) if self._changes else {}
-        for (record, key), move in sorted(moves.items(), key=lambda each: (each[0][0].table, each[0][1])):
-            self._move(run, record, key, move)
+        for record, key in moves if len(moves) == 1 else sorted(moves, key=lambda each: (each[0].table, each[1])):
+            self._move(run, record, key, moves[record, key])
         for creation in self._creations:
             rows = self.planner.rows(creation.record)
             run.create(creation.record, [rows.values_of(made) for made in _made(creation, event)])
@@ -135,12 +135,9 @@ class Facts:
             names = frozenset(change.attribute.name for change in changes)
             rows = self.planner.rows(record)
             why = ", ".join(map(str, changes))
-            watched = frozenset(
-                each.name for each in self.planner.attributes(record, names) if self.planner.is_watched(each)
-            )
+            watched = rows.watched(names)
             if watched or any(change.moves is not None for change in changes):
-                needed = {each.name for each in self.planner.needed(record, watched)} if watched else set()
-                yield Step(rows.read(names | needed)[0].sql, f"{why}: the present state, locked")
+                yield Step(rows.read(names)[0].sql, f"{why}: the present state, locked")
             yield Step(rows.update(names).sql, f"{why}: the next state")
             yield from self.planner.following(record, "update", watched)
         for creation in self._creations:
@@ -181,10 +178,11 @@ def _made(creation: Creation, event: Event[Any]) -> list[Record]:
     for each in made:
         if not isinstance(each, creation.record.cls) or origin_of(each) is not None:
             raise DispatchError(
-                f"it answered {each!r}; it makes new {creation.record} records",
+                f"it stands in {creation.record}, so it answers new {creation.record}(...), a list of them, or None, "
+                f"not {each!r}",
                 code="transform.result",
-                subject=str(creation),
-                location=creation.record.location,
+                subject=f"{creation}: Transform({creation.interaction})",
+                location=creation.location,
             )
     return made
 

@@ -13,6 +13,7 @@ from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import HOST, LINK
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, replace
 from interaqt.core.model import Property, RecordModel
+from interaqt.core.types import Kind
 from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Result
 from interaqt.storage.schema import column
@@ -77,14 +78,18 @@ class HostUpdate:
         return tuple(rule.property for rule in self.rules if self.planner.is_watched(rule.property))
 
     @cached_property
-    def before(self) -> tuple[Stored, ...]:
-        """What must be known of a host as it was, for what depends on the watched values."""
+    def returning(self) -> tuple[Stored, ...]:
+        """What must be known of a host for what depends on the watched values, if there are any."""
+        if not self.watched:
+            return ()
         needed = self.planner.needed(self.host, frozenset(each.name for each in self.watched))
         return (self.host.key, *(each for each in needed if each is not self.host.key))
 
     @cached_property
-    def returning(self) -> tuple[Stored, ...]:
-        return (self.host.key, *self.watched) if self.watched else ()
+    def _reversible(self) -> bool:
+        """Whether the watched values before follow from those after and the deltas: sums that add exactly."""
+        exact = {each.property for each in self.sums if each.property.type.kind is not Kind.FLOAT}
+        return all(each in exact for each in self.watched)
 
     # -- by deltas
 
@@ -94,22 +99,31 @@ class HostUpdate:
             return
         if len(deltas) == 1:
             ((key, given),) = deltas.items()
-            self.one(run, self.move_one, {KEY: key, **given})
+            self.one(run, self.move_one, {KEY: key, **given}, given)
         else:
             rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
-            self._many(run, list(deltas), lambda: self._rows.run(run.tx, rows))
+            self._many(run, list(deltas), lambda: self._rows.run(run.tx, rows), deltas)
 
-    def one(self, run: Run, statement: Prepared, given: Mapping[str, Any]) -> None:
-        """Run a statement of :meth:`statement` for one host."""
+    def one(
+        self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any] | None = None
+    ) -> None:
+        """Run a statement of :meth:`statement` for one host; ``deltas`` are those of all sums, if they are known."""
         key = given[KEY]
         if not self.watched:
             statement.run(run.tx, given)
             run.touched(self.host, key, self.names)
-            return
-        # Both are sent before either is read: one round trip on a pipeline.
-        old = self._read_one.run(run.tx, given)
-        new = statement.run(run.tx, given)
-        self._tell(run, old.fetchall(), new.fetchall())
+        elif deltas is not None and self._reversible:
+            new = [self._reader.image(row) for row in statement.run(run.tx, given).fetchall()]
+            self._tell(run, [self._undone(image, deltas) for image in new], new)
+        else:
+            # Both are sent before either is read: one round trip on a pipeline.
+            old = self._read_one.run(run.tx, given)
+            moved = statement.run(run.tx, given)
+            self._tell(run, map(self._reader.image, old.fetchall()), map(self._reader.image, moved.fetchall()))
+
+    def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
+        before = {each.name: image[each.name] - deltas[f"delta.{each.name}"] for each in self.watched}
+        return {**image, **before}
 
     def statement(self, deltas: Callable[[Sum], Expr], bindings: Mapping[str, Any]) -> Prepared:
         return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
@@ -166,53 +180,55 @@ class HostUpdate:
 
     # -- what follows
 
-    def _many(self, run: Run, keys: Sequence[Any], write: Callable[[], Result]) -> None:
+    def _many(
+        self,
+        run: Run,
+        keys: Sequence[Any],
+        write: Callable[[], Result],
+        deltas: Mapping[Any, Mapping[str, Any]] | None = None,
+    ) -> None:
         if not self.watched:
             write()
             for key in keys:
                 run.touched(self.host, key, self.names)
-            return
-        old = self._read_rows.run(run.tx, [{KEY: key} for key in keys])
-        new = write()
-        self._tell(run, old.fetchall(), new.fetchall())
+        elif deltas is not None and self._reversible:
+            new = [self._reader.image(row) for row in write().fetchall()]
+            self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
+        else:
+            old = self._read_rows.run(run.tx, [{KEY: key} for key in keys])
+            moved = write()
+            self._tell(run, map(self._reader.image, old.fetchall()), map(self._reader.image, moved.fetchall()))
 
     @cached_property
     def _read_one(self) -> Prepared:
-        return self.planner.statements.read(self.host, self.before, lock=True)
+        return self.planner.statements.read(self.host, self.returning, lock=True)
 
     @cached_property
     def _read_rows(self) -> PreparedRows:
-        return self.planner.statements.read_rows(self.host, self.before)
+        return self.planner.statements.read_rows(self.host, self.returning)
 
     @cached_property
-    def _before_reader(self) -> Reader:
-        return Reader(self.planner.schema, self.before)
-
-    @cached_property
-    def _after_reader(self) -> Reader:
+    def _reader(self) -> Reader:
         return Reader(self.planner.schema, self.returning)
 
-    def _tell(self, run: Run, old: Sequence[Any], new: Sequence[Any]) -> None:
+    def _tell(self, run: Run, old: Iterable[Image], new: Iterable[Image]) -> None:
         """Tell what depends on the values of those hosts whose values did change."""
         key = self.host.key.name
-        after: dict[Any, Image] = {}
-        for row in new:
-            image = self._after_reader.image(row)
-            after[image[key]] = image
-        pairs = []
-        for row in old:
-            before = self._before_reader.image(row)
-            if before[key] in after:
-                pairs.append((before, {**before, **after[before[key]]}))
-        run.updated(self.host, pairs, frozenset(each.name for each in self.watched), self.names)
+        after = {image[key]: image for image in new}
+        pairs = [(image, after[image[key]]) for image in old if image[key] in after]
+        run.updated(self.host, pairs, self._watched_names, self.names)
 
-    def plan(self, statement: Prepared, why: str) -> Iterator[Step]:
-        """The statements in the order in which they run, for ``explain``."""
-        if self.watched:
+    @cached_property
+    def _watched_names(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.watched)
+
+    def plan(self, statement: Prepared, why: str, known: bool = True) -> Iterator[Step]:
+        """The statements in the order in which they run, for ``explain``; ``known`` says that the deltas are."""
+        if self.watched and not (known and self._reversible):
             told = ", ".join(str(each) for each in self.watched)
             yield Step(self._read_one.sql, f"{told} as it was, since other values depend on it")
         yield Step(statement.sql, why)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         if self.watched:
-            yield self.host, frozenset(each.name for each in self.watched)
+            yield self.host, self._watched_names

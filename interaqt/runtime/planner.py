@@ -14,8 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 import attrs
 
 from interaqt.core.computations import AggregateRule, Derivation
-from interaqt.core.computations.aggregation import BOOL
-from interaqt.core.expressions import Attr, Op, Param, Root
+from interaqt.core.expressions import Root
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.runtime.adjust import Adjust
 from interaqt.runtime.derive import Derive
@@ -25,7 +24,7 @@ from interaqt.runtime.recount import Recount
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.spread import Spread
 from interaqt.storage.schema import Schema
-from interaqt.storage.statements import KEY, Prepared, Statements, Stored
+from interaqt.storage.statements import Prepared, Statements, Stored
 
 __all__ = ["Planner"]
 
@@ -67,9 +66,9 @@ class Planner:
         """Finds the records whose reference is the slot ``key``."""
         if reference not in self._referring:
             other = Root("other", reference.record)
-            target = Param(KEY, reference.target.type)
-            condition = Op("eq", (Attr(other, reference.name, reference.type), target), BOOL)
-            self._referring[reference] = self.statements.find(reference.record, "other", condition, [other], lock=True)
+            self._referring[reference] = self.statements.reaching(
+                reference.record, (reference.name,), "other", [other], lock=True
+            )
         return self._referring[reference]
 
     def created(self, record: RecordModel) -> Reactions:

@@ -12,13 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from interaqt.core.computations import AggregateRule
-from interaqt.core.computations.aggregation import BOOL, LINK
-from interaqt.core.expressions import Attr, Op, Param, Root
+from interaqt.core.computations.aggregation import LINK
+from interaqt.core.expressions import Attr, Root
 from interaqt.core.model import RecordModel
 from interaqt.runtime.graph import Path
 from interaqt.runtime.hosts import HostUpdate
 from interaqt.runtime.reaction import Pair, Reaction, Step
-from interaqt.runtime.spread import step_along
 from interaqt.storage.statements import KEY, Prepared
 
 if TYPE_CHECKING:
@@ -65,15 +64,8 @@ class Recount(Reaction):
     @cached_property
     def _finding(self) -> tuple[Prepared, ...]:
         collection = self.update.collection
-        link = Root(LINK, collection.link)
-        host = Attr(link, collection.via.name, collection.via.type)
-        changed = Param(KEY, self.record.type)
-        return tuple(
-            self.planner.statements.find(
-                collection.link, LINK, Op("eq", (step_along(link, path), changed), BOOL), [host], distinct=True
-            )
-            for path in self.paths
-        )
+        host = Attr(Root(LINK, collection.link), collection.via.name, collection.via.type)
+        return tuple(self.planner.statements.reaching(collection.link, path, LINK, [host]) for path in self.paths)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         return self.update.produces()

@@ -31,6 +31,7 @@ class RowStatements:
         self.record = record
         self.key = record.key
         self._updates: dict[frozenset[str], Prepared] = {}
+        self._watched: dict[frozenset[str], frozenset[str]] = {}
         self._reads: dict[frozenset[str], tuple[Prepared, Reader]] = {}
 
     # -- creating
@@ -99,12 +100,24 @@ class RowStatements:
     # -- reading
 
     def read(self, names: frozenset[str]) -> tuple[Prepared, Reader]:
-        """Reads and locks the named attributes and the key of one row."""
-        if names not in self._reads:
-            attributes = self.planner.attributes(self.record, names | {self.key.name})
+        """Reads and locks one row: its key, the named attributes, and what a change of them needs."""
+        found = self._reads.get(names)
+        if found is None:
+            watched = self.watched(names)
+            needed = {each.name for each in self.planner.needed(self.record, watched)} if watched else set()
+            attributes = self.planner.attributes(self.record, {*names, *needed, self.key.name})
             statement = self.planner.statements.read(self.record, attributes, lock=True)
-            self._reads[names] = statement, Reader(self.planner.schema, attributes)
-        return self._reads[names]
+            found = self._reads[names] = statement, Reader(self.planner.schema, attributes)
+        return found
+
+    def watched(self, names: frozenset[str]) -> frozenset[str]:
+        """Those of the named attributes on which something depends."""
+        found = self._watched.get(names)
+        if found is None:
+            attributes = self.planner.attributes(self.record, names)
+            found = frozenset(each.name for each in attributes if self.planner.is_watched(each))
+            self._watched[names] = found
+        return found
 
     # -- changing and deleting
 

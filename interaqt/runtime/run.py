@@ -100,7 +100,7 @@ class Run:
         """Set attributes of one record; raises :class:`~interaqt.RecordNotFound` where there is none."""
         names = frozenset(changes)
         statements = self.planner.rows(record)
-        if not any(self.planner.is_watched(each) for each in self.planner.attributes(record, names)):
+        if not statements.watched(names):
             if self._write(statements.update(names), record, {**changes, KEY: key}).rowcount == 0:
                 raise _missing(record, key)
             self.touched(record, key, names)
@@ -112,11 +112,7 @@ class Run:
 
     def read(self, record: RecordModel, key: Any, names: frozenset[str]) -> Image | None:
         """Lock a row and read what a change of the named attributes needs of it; None if it is not there."""
-        watched = frozenset(
-            each.name for each in self.planner.attributes(record, names) if self.planner.is_watched(each)
-        )
-        needed = frozenset(each.name for each in self.planner.needed(record, watched)) if watched else frozenset()
-        statement, reader = self.planner.rows(record).read(names | needed)
+        statement, reader = self.planner.rows(record).read(names)
         row = statement.run(self.tx, {KEY: key}).fetchone()
         if row is None:
             return None
@@ -128,12 +124,12 @@ class Run:
         changes = {name: value for name, value in changes.items() if old[name] != value}
         if changes:
             names = frozenset(changes)
-            key = old[record.key.name]
-            self._write(self.planner.rows(record).update(names), record, {**changes, KEY: key})
-            for each in record.references():
+            statements = self.planner.rows(record)
+            self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
+            for each in statements.references:
                 if each.name in changes:
                     self.proven.add((each.target, changes[each.name]))
-            self.updated(record, [(old, {**old, **changes})], names, names)
+            self.updated(record, [(old, {**old, **changes})], statements.watched(names), names)
 
     def _write(self, statement: Prepared, record: RecordModel, given: Image) -> Result:
         try:
@@ -205,7 +201,7 @@ class Run:
             return
         for image in images:
             self.mutations.append(Mutation("delete", record.cls, image[record.key.name], old=image))
-            for reference in record.references():
+            for reference in self.planner.rows(record).references:
                 self.proven.add((reference.target, image[reference.name]))
         for reaction in self.planner.deleted(record):
             reaction.run(self, [(image, None) for image in images])

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from interaqt.core.errors import InvalidComputation, Location, SideEffectError
+from interaqt.core.errors import InvalidComputation, Location, SideEffectError, did_you_mean
 from interaqt.runtime.effects import Mutation, MutationKind
 from interaqt.runtime.result import Outcome
 
@@ -59,11 +59,21 @@ def side_effect(
     ``side_effects`` and the facts stay.
     """
     location = Location.of_caller()
+    if not isinstance(record, type) or "__iq_record__" not in vars(record):
+        name = getattr(record, "__name__", repr(record))
+        raise InvalidComputation(
+            f"side_effect takes the class of an entity or relation, not {name}",
+            code="side_effect.record",
+            location=location,
+            hint="write @iq.side_effect(SomeEntity) above the function",
+        )
     kinds = (on,) if isinstance(on, str) else tuple(on)
     for kind in kinds:
         if kind not in _KINDS:
             raise InvalidComputation(
-                f"on={kind!r} is none of {', '.join(_KINDS)}", code="side_effect.on", location=location
+                f"on={kind!r} is none of the kinds of a mutation. {did_you_mean(str(kind), _KINDS)}",
+                code="side_effect.on",
+                location=location,
             )
 
     def decorate(function: Callable[[RecordChange[R]], Any]) -> SideEffect:

@@ -12,15 +12,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import AggregateRule
-from interaqt.core.computations.aggregation import BOOL, LINK
+from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_tuple
-from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, children, replace
+from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, replace
 from interaqt.core.model import RecordModel, Reference
 from interaqt.runtime.graph import Path
 from interaqt.runtime.hosts import HostUpdate
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.storage.scope import Image
-from interaqt.storage.statements import Prepared
+from interaqt.storage.statements import KEY, Prepared
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -75,7 +75,7 @@ class Spread(Reaction):
             assert new is not None
             if self._atoms(old) == self._atoms(new):
                 continue
-            given = {_FAR: new[self.record.key.name]}
+            given = {KEY: new[self.record.key.name]}
             for name in self._images:
                 given[f"{OLD}.{name}"], given[f"{NEW}.{name}"] = old[name], new[name]
             for key, deltas in self.update.read_deltas(self._deltas.run(run.tx, given).fetchall()).items():
@@ -87,15 +87,9 @@ class Spread(Reaction):
     @cached_property
     def _deltas(self) -> Prepared:
         differences = [Op("sub", (_renamed(each, NEW), _renamed(each, OLD)), each.type) for each in self._contributions]
+        bindings = {NEW: Image(NEW), OLD: Image(OLD)}
         via = self.update.collection.via
-        return self.planner.statements.sums_by(
-            self.link.record,
-            LINK,
-            Attr(self.link, via.name, via.type),
-            differences,
-            Op("eq", (self.far, Param(_FAR, self.record.type)), BOOL),
-            {NEW: Image(NEW), OLD: Image(OLD)},
-        )
+        return self.planner.statements.sums_by(self.link.record, LINK, via, differences, self.path, bindings)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         return self.update.produces()

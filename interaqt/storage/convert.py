@@ -258,6 +258,9 @@ def microseconds(value: dt.timedelta) -> int:
 CONVERTER = _converter()
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 def json_writer(type: ValueType) -> Convert:
     """A value of the annotation as JSON text."""
     annotation = type.python
@@ -265,8 +268,9 @@ def json_writer(type: ValueType) -> Convert:
     def write(value: Any) -> str:
         try:
             plain = CONVERTER.unstructure(value, unstructure_as=annotation)
-            text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            text.encode()
+            text = _as_json(plain)
+            if not text.isascii():
+                text.encode()
         except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
             raise InvalidValue(f"{annotation} cannot be written as JSON: {error}", code="value.json") from error
         if "\\u0000" in text and _has_nul(plain):

@@ -22,7 +22,7 @@ from interaqt.storage.dialect import RowsSource
 from interaqt.storage.records import Shape
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
-from interaqt.storage.sql import Statement, bind, binder, compile_statement, converters_of, template
+from interaqt.storage.sql import Statement, bind, binder, compile_statement, converters_of, plain, template
 
 __all__ = ["Among", "Order", "Selection", "Selects"]
 
@@ -186,7 +186,7 @@ class Selects:
         query: peewee.Select = table.select(*columns)
         where = selection.where
         if where != all_of():
-            query = query.where(scope.render(_plain(where)))
+            query = query.where(scope.render(plain(where)))
         for rows, among in zip(lists, selection.among, strict=True):
             value = scope.render(among.of)
             found = template("({0} IN {1})", value, peewee.Select([rows.source], [peewee.Column(rows.source, "value")]))
@@ -212,23 +212,6 @@ class Selects:
             if each.key in (Root(ROOT, selection.record), Attr(Root(ROOT, selection.record), key.name, key.type)):
                 return found
         return [*found, peewee.Asc(column(table, key))]
-
-
-def _plain(expr: Expr) -> Expr:
-    """A condition of which only the truth matters, so that NULL may stand for False: ``=`` finds what an index has.
-
-    Databases compare with ``=`` by an index but not, all of them, with what holds for two NULLs.
-    """
-    if isinstance(expr, Op) and expr.name in ("and", "or"):
-        return Op(expr.name, tuple(map(_plain, expr.args)), expr.type)
-    if isinstance(expr, Op) and expr.name == "eq" and not all(arg.type.nullable for arg in expr.args):
-        args = (arg if not arg.type.nullable else _existing(arg) for arg in expr.args)
-        return Op(expr.name, tuple(args), expr.type)
-    return expr
-
-
-def _existing(expr: Expr) -> Expr:
-    return expr if isinstance(expr, Root) else attrs.evolve(expr, type=expr.type.optional(False))
 
 
 def _lift(expr: Expr, values: dict[str, Any]) -> Expr | None:

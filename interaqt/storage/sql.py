@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import peewee
 
-from interaqt.core.expressions import Const, Expr, Op, Param, walk
+from interaqt.core.expressions import Const, Expr, Op, Param, Root, walk
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "constant",
     "converters_of",
     "inline",
+    "plain",
     "render",
     "template",
 ]
@@ -136,6 +137,23 @@ def _logic(name: str, args: tuple[Expr, ...], dialect: Dialect, leaf: Leaf) -> p
         return joined
     glue = f" {name.upper()} "
     return template("(" + glue.join(f"{{{index}}}" for index in range(len(nodes))) + ")", *nodes)
+
+
+def plain(expr: Expr) -> Expr:
+    """A condition of which only the truth matters, so that NULL may stand for False: ``=`` finds what an index has.
+
+    Databases compare with ``=`` by an index but not, all of them, with what holds for two NULLs.
+    """
+    if isinstance(expr, Op) and expr.name in ("and", "or"):
+        return Op(expr.name, tuple(map(plain, expr.args)), expr.type)
+    if isinstance(expr, Op) and expr.name == "eq" and not all(arg.type.nullable for arg in expr.args):
+        args = (arg if not arg.type.nullable else _existing(arg) for arg in expr.args)
+        return Op(expr.name, tuple(args), expr.type)
+    return expr
+
+
+def _existing(expr: Expr) -> Expr:
+    return expr if isinstance(expr, Root) else attrs.evolve(expr, type=expr.type.optional(False))
 
 
 # -- statements ----------------------------------------------------------------------------

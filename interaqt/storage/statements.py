@@ -17,7 +17,17 @@ from interaqt.core.types import Kind, ValueType
 from interaqt.storage.database import Executor, Result
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Binding, Row, Scope
-from interaqt.storage.sql import Statement, bind, binder, compile_statement, constant, converters_of, render, template
+from interaqt.storage.sql import (
+    Statement,
+    bind,
+    binder,
+    compile_statement,
+    constant,
+    converters_of,
+    plain,
+    render,
+    template,
+)
 
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
@@ -170,26 +180,29 @@ class Statements:
     def delete_where(self, record: RecordModel, root: str, condition: Expr, returning: Sequence[Stored]) -> Prepared:
         """DELETE the rows for which the condition over ``Root(root)`` holds; answers what they were."""
         table = self.schema.table(record)
-        query = table.delete().where(self.node(condition, {root: Row(table)}))
+        query = table.delete().where(self.node(plain(condition), {root: Row(table)}))
         return self._prepared(query.returning(*[column(table, each) for each in returning]))
 
     def find(
-        self,
-        record: RecordModel,
-        root: str,
-        condition: Expr,
-        values: Sequence[Expr],
-        *,
-        lock: bool = False,
-        distinct: bool = False,
+        self, record: RecordModel, root: str, condition: Expr, values: Sequence[Expr], *, lock: bool = False
     ) -> Prepared:
         """SELECT values of the rows for which the condition over ``Root(root)`` holds."""
         table = self.schema.table(record)
         scope = Scope(self.schema, {root: Row(table)})
-        query = table.select(*[scope.render(value) for value in values]).where(scope.render(condition))
-        if distinct:
-            query = query.distinct()
+        query = table.select(*[scope.render(value) for value in values]).where(scope.render(plain(condition)))
         return self._prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
+
+    def reaching(
+        self, record: RecordModel, path: Sequence[str], root: str, values: Sequence[Expr], *, lock: bool = False
+    ) -> Prepared:
+        """SELECT distinct values of the rows whose references along ``path`` lead to the slot ``key``.
+
+        An empty path leads to the row itself.
+        """
+        table = self.schema.table(record)
+        scope = Scope(self.schema, {root: Row(table)})
+        query = table.select(*[scope.render(value) for value in values]).where(self._leads_to(table, record, path))
+        return self._prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())
 
     # -- derived values
 
@@ -256,17 +269,17 @@ class Statements:
         self,
         link: RecordModel,
         root: str,
-        group: Expr,
+        group: Stored,
         sums: Sequence[Expr],
-        condition: Expr,
+        path: Sequence[str],
         bindings: Mapping[str, Binding],
     ) -> Prepared:
-        """SELECT ``group`` and the sums over the rows of ``Root(root)`` that satisfy the condition, by group."""
+        """SELECT ``group`` and sums, by group, over the rows whose references along ``path`` lead to the slot ``key``."""
         table = self.schema.alias(link, "link")
         bound: dict[str, Binding] = {**bindings, root: Row(table)}
-        key = self.node(group, bound)
+        key = column(table, group)
         totals = [self.schema.dialect.sum(self.node(each, bound), each.type) for each in sums]
-        query = peewee.Select([table], [key, *totals]).where(self.node(condition, bound)).group_by(key)
+        query = peewee.Select([table], [key, *totals]).where(self._leads_to(table, link, path)).group_by(key)
         return self._prepared(query)
 
     def sum_rows(
@@ -351,6 +364,19 @@ class Statements:
 
     def _is_key(self, record: RecordModel) -> peewee.Expression:
         return column(self.schema.table(record), record.key) == self._slot(KEY, record.key.type)
+
+    def _leads_to(self, table: peewee.Table, record: RecordModel, path: Sequence[str], depth: int = 1) -> peewee.Node:
+        """Each step back is found by the index of its reference: nothing is read but what leads there."""
+        if not path:
+            return column(table, record.key) == self._slot(KEY, record.key.type)
+        reference = record.attributes[path[0]]
+        assert isinstance(reference, Reference)
+        if len(path) == 1:
+            return column(table, reference) == self._slot(KEY, reference.target.key.type)
+        target = reference.target
+        further = self.schema.alias(target, f"step#{depth}")
+        inner = further.select(column(further, target.key)).where(self._leads_to(further, target, path[1:], depth + 1))
+        return column(table, reference).in_(inner)
 
     def _fixed(self, record: RecordModel, fixed: Mapping[str, Const]) -> dict[str, peewee.Node]:
         found = {}
