@@ -45,6 +45,7 @@ class Condition(Generic[P]):
         raise InvalidInteraction(
             "a condition has no truth before there is an event",
             code="condition.truth",
+            location=Location.of_caller(),
             hint="combine conditions with &, | and ~, not with and, or and not",
         )
 
@@ -117,7 +118,13 @@ class _Negated(Condition[P]):
 
 def _condition(other: Any) -> Condition[Any]:
     if not isinstance(other, Condition):
-        raise InvalidInteraction(f"conditions combine with conditions, not with {other!r}", code="condition.combined")
+        name = getattr(other, "__name__", None) or repr(other)
+        raise InvalidInteraction(
+            f"conditions combine with conditions, not with {name}",
+            code="condition.combined",
+            location=Location.of_caller(2),
+            hint=f"decorate {name} with @iq.condition" if callable(other) else "",
+        )
     return other
 
 

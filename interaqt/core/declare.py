@@ -195,7 +195,20 @@ def _record_class(
     cls: Any, kind: str, location: Location, names: Mapping[str, Any], unique: Any, repeatable: bool = False
 ) -> type:
     if not isinstance(cls, type):
-        raise InvalidEntity(f"@iq.{kind} decorates a class, not {cls!r}", location=location)
+        name = getattr(cls, "__name__", repr(cls))
+        raise InvalidEntity(
+            f"@iq.{kind} decorates a class, not {name}",
+            location=location,
+            hint=f"write @iq.{kind} above class {name}: with typed attributes",
+        )
+    if any(name in vars(cls) for name in ("__attrs_attrs__", "__dataclass_fields__")):
+        raise InvalidEntity(
+            f"{cls.__name__} is an attrs class or a dataclass already",
+            code="entity.attrs",
+            subject=cls.__name__,
+            location=location,
+            hint=f"leave the other decorator out: @iq.{kind} makes it an attrs class",
+        )
     if any(issubclass(base, Record) for base in cls.__bases__):
         raise InvalidEntity(
             f"{cls.__name__} inherits from another entity, which has no meaning yet",
@@ -206,6 +219,7 @@ def _record_class(
         )
     attributes = _attributes(cls, location)
     _require_one_key(cls, attributes, location)
+    _require_groups(cls, unique, location)
     declaration = RecordDeclaration(
         name=cls.__name__,
         kind=kind,
@@ -317,6 +331,22 @@ def _require_one_key(cls: type, attributes: dict[str, AttributeDeclaration], loc
         attributes[_UNNAMED_KEY] = AttributeDeclaration(_UNNAMED_KEY, int, KeySpec(location), location)
 
 
+def _require_groups(cls: type, unique: Any, location: Location) -> None:
+    """``unique=`` is a sequence of groups of names; a name alone would be taken for a group of letters."""
+    groups = [unique] if isinstance(unique, str) else list(unique)
+    wrong = [group for group in groups if isinstance(group, str)]
+    if wrong:
+        names = ", ".join(repr(name) for name in wrong)
+        raise InvalidEntity(
+            f"unique= takes groups of attributes, not {unique!r}",
+            code="entity.unique",
+            subject=cls.__name__,
+            location=location,
+            hint=f"write unique=[({names}{',' if len(wrong) == 1 else ''})] for values that are unique together, "
+            "or iq.field(unique=True) for one that is by itself",
+        )
+
+
 _KEY_FACTORIES: dict[Any, Callable[[], Any]] = {UUID: uuid4, "UUID": uuid4, "uuid.UUID": uuid4}
 
 
@@ -341,10 +371,10 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
     bases = tuple(base for base in cls.__bases__ if base is not object)
     made = types.new_class(cls.__name__, (*bases, Record), exec_body=lambda body: body.update(namespace))
     _repoint_super(cls, made)
-    setter = made.__setattr__
+    setter, deleter = made.__setattr__, made.__delattr__
     built: Any = attrs.define(made, these=given, kw_only=True, frozen=True, eq=False, repr=False, slots=False)
     # attrs' own would say only that the instance is frozen.
-    built.__setattr__ = setter
+    built.__setattr__, built.__delattr__ = setter, deleter
     return built  # type: ignore[no-any-return]
 
 
@@ -419,16 +449,34 @@ def _interaction_class(
     cls: Any, location: Location, names: Mapping[str, Any], guard: Guard | None, hooks: Hooks
 ) -> type:
     if not isinstance(cls, type):
-        raise InvalidInteraction(f"@iq.interaction decorates a class, not {cls!r}", location=location)
+        name = getattr(cls, "__name__", repr(cls))
+        raise InvalidInteraction(f"@iq.interaction decorates a class, not {name}", location=location)
     if guard is not None and not callable(getattr(guard, "check", None)):
+        name = getattr(guard, "__name__", repr(guard))
         raise InvalidInteraction(
-            f"guard= takes a condition, not {guard!r}",
+            f"guard= takes a condition, not {name}",
             code="interaction.guard",
             subject=cls.__name__,
             location=location,
-            hint="decorate the function with @iq.condition",
+            hint=f"decorate {name} with @iq.condition",
         )
+    for name, hook in attrs.asdict(hooks, recurse=False).items():
+        if hook is not None and not callable(hook):
+            raise InvalidInteraction(
+                f"{name}= takes a function over the event, not {hook!r}",
+                code="interaction.hook",
+                subject=cls.__name__,
+                location=location,
+            )
     attributes = _attributes(cls, location)
+    for rule in (*_found(cls, Transform), *_found(cls, Deletion)):
+        raise InvalidInteraction(
+            f"{rule} stands in an interaction, which has no records to make or end",
+            code="interaction.rule",
+            subject=f"{cls.__name__}.{rule.name}",
+            location=rule.location,
+            hint="write it in the entity whose records it makes or ends",
+        )
     for name, each in attributes.items():
         if not isinstance(each.spec, FieldSpec) or each.spec.changes:
             raise InvalidInteraction(

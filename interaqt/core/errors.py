@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import linecache
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
+from typing import Any
 
 import attrs
 
@@ -37,6 +40,7 @@ __all__ = [
     "TransactionCapabilityError",
     "TransactionRetryExhaustedError",
     "UnresolvedName",
+    "being_declared",
     "did_you_mean",
 ]
 
@@ -54,6 +58,17 @@ class Location:
         frame: FrameType = sys._getframe(depth + 1)
         return cls(frame.f_code.co_filename, frame.f_lineno)
 
+    @classmethod
+    def of_function(cls, function: Callable[..., Any]) -> Location | None:
+        """The line of a function's ``def`` or ``lambda``; its first one may be a decorator's."""
+        code = getattr(function, "__code__", None)
+        if not isinstance(code, CodeType):
+            return None
+        line, text = code.co_firstlineno, linecache.getline(code.co_filename, code.co_firstlineno)
+        while text.lstrip().startswith("@"):
+            line, text = line + 1, linecache.getline(code.co_filename, line + 1)
+        return cls(code.co_filename, line)
+
     def __str__(self) -> str:
         path = Path(self.file)
         try:
@@ -63,12 +78,33 @@ class Location:
         return f"{shown}:{self.line}"
 
 
-def did_you_mean(wrong: str, names: Iterable[str]) -> str:
-    """``Did you mean 'x'?  There is: x, y, z.`` - the nearest existing name and all of them."""
+_ATTRIBUTE = re.compile(r"\s+(\w+)\s*(:|=(?!=))")
+
+
+def being_declared() -> str:
+    """``Post.like_count``: the class and attribute whose declaration is running now, or ``""``.
+
+    A call in a class body can't know its class yet, so its frame and its line are asked.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("interaqt."):
+        frame = frame.f_back
+    if frame is None or "__qualname__" not in frame.f_locals:
+        return ""
+    name = _ATTRIBUTE.match(linecache.getline(frame.f_code.co_filename, frame.f_lineno))
+    owner = frame.f_code.co_name
+    return f"{owner}.{name[1]}" if name is not None else owner
+
+
+def did_you_mean(wrong: str, names: Iterable[str], also: Iterable[str] = ()) -> str:
+    """``Did you mean 'x'?  There is: x, y, z.`` - the nearest existing name and all of them.
+
+    ``also`` are names that may be meant and are known to everyone.
+    """
     known = list(names)
     if not known:
         return "There is none."
-    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(wrong, [*known, *also], n=1, cutoff=0.5)
     guess = f"Did you mean {near[0]!r}?  " if near else ""
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return f"{guess}There is: {shown}."

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from interaqt.core.decimals import EXACT
 from interaqt.core.expressions import Const, Expr, Op
+from interaqt.core.types import Kind
 
 __all__ = ["Leaf", "compile_function", "compile_tuple", "python_source"]
 
@@ -49,7 +51,19 @@ _TEMPLATES = {
     "replace": "{0}.replace({1}, {2})",
 }
 
-_GLOBALS: dict[str, Any] = {"_Decimal": Decimal, "_floor": math.floor, "_ceil": math.ceil, "_trunc": math.trunc}
+#: Decimals by a context that keeps every digit, as the databases do.
+_EXACTLY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "floordiv": "divide_int", "mod": "remainder",
+    "neg": "minus", "abs": "abs",
+}  # fmt: skip
+
+_GLOBALS: dict[str, Any] = {
+    "_EXACT": EXACT,
+    "_Decimal": Decimal,
+    "_floor": math.floor,
+    "_ceil": math.ceil,
+    "_trunc": math.trunc,
+}
 
 _serial = itertools.count(1)
 
@@ -74,6 +88,8 @@ def python_source(expr: Expr, leaf: Leaf, names: dict[str, Any]) -> str:
             return f"({python_source(value, leaf, names)} in {_constant(among, names)})"
         case Op(name=name, args=args):
             sources = [python_source(arg, leaf, names) for arg in args]
+            if name in _EXACTLY and args[0].type.kind is Kind.DECIMAL:
+                return f"_EXACT.{_EXACTLY[name]}({', '.join(sources)})"
             infix = _INFIX.get(name)
             return f"({f' {infix} '.join(sources)})" if infix else f"({_TEMPLATES[name].format(*sources)})"
         case _:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import attrs
 
-from interaqt.core.errors import InvalidAttribute, Location
+from interaqt.core.errors import InvalidAttribute, Location, being_declared
 
 if TYPE_CHECKING:
     from interaqt.core.computations.state_machine import Transition
@@ -140,7 +140,18 @@ def field(
     location = Location.of_caller()
     if default is not attrs.NOTHING and factory is not None:
         raise InvalidAttribute(
-            "a field has a default or a factory, not both", code="field.default_and_factory", location=location
+            "a field has a default or a factory, not both",
+            code="field.default_and_factory",
+            subject=being_declared(),
+            location=location,
+        )
+    if factory is not None and not callable(factory):
+        raise InvalidAttribute(
+            f"factory= takes a function that makes the value, not {factory!r}",
+            code="field.factory",
+            subject=being_declared(),
+            location=location,
+            hint=f"write default={factory!r} for one value, or factory=list for a new list each time",
         )
     return FieldSpec(location, default, factory, unique, index, validator, converter, as_transitions(changes, location))
 
@@ -149,13 +160,15 @@ def as_transitions(changes: Any, location: Location) -> tuple[Transition[Any], .
     """``changes=`` as a tuple, whether one or several were given."""
     from interaqt.core.computations.state_machine import Transition
 
-    found = (changes,) if isinstance(changes, Transition) else tuple(changes)
+    found = tuple(changes) if isinstance(changes, Sequence) and not isinstance(changes, str) else (changes,)
     for each in found:
         if not isinstance(each, Transition):
             raise InvalidAttribute(
                 f"changes= takes iq.on(...), or several of them, not {each!r}",
                 code="field.changes",
+                subject=being_declared(),
                 location=location,
+                hint="write changes=iq.on(SomeInteraction, set=lambda e: e.payload.something)",
             )
     return found
 
@@ -181,6 +194,14 @@ def one(
     ``"set_null"``.
     """
     location = Location.of_caller()
+    if on_delete not in (None, "restrict", "cascade", "set_null"):
+        raise InvalidAttribute(
+            f"on_delete={on_delete!r} is none of 'restrict', 'cascade', 'set_null'",
+            code="one.on_delete",
+            subject=being_declared(),
+            location=location,
+        )
+    _require_name(inverse, "inverse", location)
     return OneSpec(location, inverse, unique, on_delete, default, as_transitions(changes, location))
 
 
@@ -192,9 +213,24 @@ def many(*, inverse: str | None = None, through: str | None = None, init: Litera
             "many() takes the name of a reference back to this class, inverse=, "
             "or that of a collection of relation records, through=",
             code="many.inverse_or_through",
+            subject=being_declared(),
             location=location,
+            hint='write posts: Many[Post] = iq.many(inverse="author"), where Post has author: User',
         )
+    _require_name(inverse, "inverse", location)
+    _require_name(through, "through", location)
     return ManySpec(location, inverse, through)
+
+
+def _require_name(value: object, argument: str, location: Location) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidAttribute(
+            f"{argument}= takes the name of an attribute, not {value!r}",
+            code=f"many.{argument}",
+            subject=being_declared(),
+            location=location,
+            hint=f'write {argument}="author", for instance',
+        )
 
 
 class computed(Generic[T]):  # noqa: N801 - a decorator
@@ -205,9 +241,17 @@ class computed(Generic[T]):  # noqa: N801 - a decorator
     """
 
     def __init__(self, function: Callable[[Any], T]) -> None:
+        location = Location.of_function(function)
+        if location is None:
+            raise InvalidAttribute(
+                f"@iq.computed decorates a method, not {function!r}",
+                code="computed.function",
+                subject=being_declared(),
+                location=Location.of_caller(),
+                hint="write @iq.computed above def full_name(self) -> str: ...",
+            )
         self.function = function
-        code = function.__code__
-        self.spec = ComputedSpec(Location(code.co_filename, code.co_firstlineno), function)
+        self.spec = ComputedSpec(location, function)
         self.__doc__ = function.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:

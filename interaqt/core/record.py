@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from interaqt.core.errors import InvalidValue
+import attrs
+
+from interaqt.core.errors import InvalidValue, did_you_mean
 from interaqt.core.expressions import Const
 from interaqt.core.many import Many
 from interaqt.core.tracing import Construction, constant_hooks, tracing_active
@@ -39,7 +41,51 @@ class RecordMeta(type):
     def __call__(cls, *args: Any, **values: Any) -> Any:
         if tracing_active():
             return Construction(cls, values)
-        return super().__call__(*args, **values)
+        try:
+            return super().__call__(*args, **values)
+        except TypeError as error:
+            refused = _refused_arguments(cls, args, values)
+            if refused is None:
+                raise
+            raise refused from error
+
+
+def _refused_arguments(cls: Any, args: tuple[Any, ...], values: dict[str, Any]) -> InvalidValue | None:
+    """What is wrong with the arguments of a record class; None where they are not what went wrong."""
+    declaration = cls.__iq_record__
+    given = {each.name: each for each in attrs.fields(cls) if each.init}
+    if args:
+        shown = ", ".join(f"{name}=..." for name in given)
+        return InvalidValue(
+            f"{cls.__name__} takes its attributes by name", code="record.positional", hint=f"{cls.__name__}({shown})"
+        )
+    for name in values:
+        if name in declaration.attributes and name not in given:
+            attribute = declaration.attributes[name]
+            return InvalidValue(
+                f"{name} is not given: it follows from its {attribute.spec}",
+                code="record.derived",
+                subject=f"{cls.__name__}.{name}",
+                location=attribute.location,
+                hint="leave it out",
+            )
+        if name not in given:
+            return InvalidValue(
+                f"{cls.__name__} has no attribute {name!r} to give. {did_you_mean(name, given)}",
+                code="record.unknown_attribute",
+                subject=cls.__name__,
+                location=declaration.location,
+            )
+    missing = [name for name, each in given.items() if each.default is attrs.NOTHING and name not in values]
+    if not missing:
+        return None
+    return InvalidValue(
+        f"{cls.__name__} is made without {', '.join(missing)}",
+        code="record.missing_attribute",
+        subject=cls.__name__,
+        location=declaration.attributes[missing[0]].location,
+        hint=f"give it: {cls.__name__}({missing[0]}=...)",
+    )
 
 
 class LazyAttribute:

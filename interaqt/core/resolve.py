@@ -6,10 +6,13 @@ without ``from __future__ import annotations``.
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
+import inspect
 import re
 import sys
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -29,6 +32,7 @@ from interaqt.core.errors import (
     UnresolvedName,
     did_you_mean,
 )
+from interaqt.core.expressions import Root
 from interaqt.core.fields import ComputedSpec, FieldSpec, KeySpec, ManySpec, OneSpec
 from interaqt.core.interaction import InteractionDeclaration, InteractionModel, PayloadItem
 from interaqt.core.many import Many
@@ -43,6 +47,7 @@ from interaqt.core.model import (
     Reference,
 )
 from interaqt.core.record import Record
+from interaqt.core.tracing import trace_value
 from interaqt.core.types import Kind, UnsupportedType, ValueType, split_optional, value_type
 from interaqt.core.values import check_of
 
@@ -87,8 +92,10 @@ class _Names:
             declaration = vars(cls).get("__iq_record__") or vars(cls).get("__iq_interaction__")
             if declaration is None:
                 raise InvalidEntity(
-                    f"{cls!r} is not declared",
+                    f"{cls.__name__} is not declared",
                     code="model.not_declared",
+                    subject=cls.__name__,
+                    location=_location_of(cls),
                     hint="decorate it with @iq.entity, @iq.relation or @iq.interaction",
                 )
             if cls in self._records or any(each.cls is cls for each in self.interactions):
@@ -99,6 +106,7 @@ class _Names:
                     code="model.duplicate_name",
                     subject=declaration.name,
                     location=declaration.location,
+                    hint="rename one of them; one controller knows each of its classes by name",
                 )
             known[declaration.name] = declaration.location
             if isinstance(declaration, RecordDeclaration):
@@ -128,10 +136,15 @@ class _Names:
         found = self._records.get(cls) if isinstance(cls, type) else None
         if found is None:
             name = getattr(cls, "__name__", repr(cls))
+            hint = f"give {name} to the controller with the other models"
+            if not isinstance(cls, type) or "__iq_record__" not in vars(cls):
+                hint = "name an entity or a relation"
             raise UnresolvedName(
-                f"{name} is not among the controller's models. {did_you_mean(name, self.by_name)}",
+                f"{name} is not among the controller's {'models' if 'give' in hint else 'records'}. "
+                f"{did_you_mean(name, [each.name for _, each in self._records.values()])}",
                 subject=subject,
                 location=location,
+                hint=hint,
             )
         return found[1]
 
@@ -144,21 +157,33 @@ class _Names:
             module = sys.modules.get(scope.module)
             names = self._globals[scope] = {**self.by_name, **vars(module or typing), **scope.names}
         try:
-            if isinstance(declared, str):
+            while isinstance(declared, str):
                 declared = eval(declared, names)
             return typing._eval_type(declared, names, names)  # type: ignore[attr-defined]
         except NameError as error:
             wrong = error.name or ""
             raise UnresolvedName(
-                f"there is no {wrong!r}. {did_you_mean(wrong, self.by_name)}",
+                f"there is no {wrong!r}. {did_you_mean(wrong, self.by_name, _TYPE_NAMES)}",
                 subject=subject,
                 location=location,
-                hint="a class that a model names is given to the controller, too",
+                hint="import it where the class is declared, or give it to the controller with the other models",
             ) from None
         except (TypeError, SyntaxError, AttributeError) as error:
             raise InvalidAttribute(
                 f"the type can't be read: {error}", code="attribute.type", subject=subject, location=location
             ) from error
+
+
+#: Names that an annotation may mean without a model of that name.
+_TYPE_NAMES = ("bool", "int", "float", "str", "bytes", "Decimal", "UUID", "Literal", "Many", "dict", "list")
+
+
+def _location_of(cls: type) -> Location | None:
+    """Where a class that is not declared is written."""
+    try:
+        return Location(inspect.getsourcefile(cls) or "", inspect.getsourcelines(cls)[1])
+    except (OSError, TypeError):
+        return None
 
 
 def _has_forward_reference(annotation: Any) -> bool:
@@ -183,6 +208,7 @@ def _check_name(name: str, subject: str, location: Location) -> None:
             code="name.too_long",
             subject=subject,
             location=location,
+            hint="shorten it",
         )
 
 
@@ -222,6 +248,8 @@ class _RecordResolver:
             attribute = self.record.attributes[each.name]
             if isinstance(each.spec, Aggregation):
                 self._aggregation(each.spec, attribute)
+            elif isinstance(attribute, ComputedProperty):
+                self._computed(attribute)
             elif isinstance(attribute, Property | Reference) and attribute.changes:
                 self.record.changes += (resolve_change(model, attribute, each) for each in attribute.changes)
         for transform in self.declaration.transforms:
@@ -236,7 +264,12 @@ class _RecordResolver:
         if isinstance(spec, ManySpec | ComputedSpec):
             return None
         if each.name.startswith("_") or "__" in each.name:
-            raise self._error(each, "a name with leading or double underscores is kept for the framework", "name")
+            raise self._error(
+                each,
+                "a name with leading or double underscores is kept for the framework",
+                "name",
+                f"write {re.sub('_+', '_', each.name.strip('_'))}",
+            )
         _check_name(each.name, self._subject(each), each.location)
         annotation, nullable = split_optional(self._annotation(each))
         if typing.get_origin(annotation) is Many or annotation is Many:
@@ -244,10 +277,19 @@ class _RecordResolver:
                 each,
                 "a collection says where it comes from",
                 "many",
-                "write = iq.many(inverse=...) or iq.many(through=...)",
+                f"write {each.name}: {each.annotation} = iq.many(inverse=...) or iq.many(through=...)",
             )
         if isinstance(annotation, type) and issubclass(annotation, Record):
             return self._reference(each, annotation, nullable)
+        inner = next(iter(typing.get_args(annotation)), None)
+        if isinstance(inner, type) and issubclass(inner, Record):
+            raise self._error(
+                each,
+                f"{_shown(annotation)} of records has no column; it is the other side of a reference",
+                "many",
+                f"write {each.name}: Many[{inner.__name__}] = iq.many(inverse=...), "
+                f"with a reference to {self.record} in {inner.__name__}",
+            )
         return self._property(each)
 
     def _reference(self, each: AttributeDeclaration, target: type, nullable: bool) -> Reference | None:
@@ -262,10 +304,20 @@ class _RecordResolver:
         if spec.inverse is not None:
             return None
         if spec.default not in (attrs.NOTHING, None) or (spec.default is None and not nullable):
-            raise self._error(each, "a reference has no default but None, for T | None", "default")
+            raise self._error(
+                each,
+                "a reference has no default but None, for T | None",
+                "default",
+                f"write {each.name}: {target.__name__} | None = None, or leave the default out",
+            )
         cascade = "cascade" if self.record.kind == "relation" else "restrict"
         if spec.on_delete == "set_null" and not nullable:
-            raise self._error(each, "on_delete='set_null' needs a reference that may be None", "on_delete")
+            raise self._error(
+                each,
+                "on_delete='set_null' needs a reference that may be None",
+                "on_delete",
+                f"write {each.name}: {found} | None = iq.one(on_delete='set_null'), or on_delete='cascade'",
+            )
         return Reference(
             record=self.record,
             name=each.name,
@@ -284,18 +336,23 @@ class _RecordResolver:
     def _property(self, each: AttributeDeclaration) -> Property:
         spec = each.spec
         if isinstance(spec, OneSpec):
-            raise self._error(each, f"iq.one() is a reference to an entity, but the type is {each.annotation}", "type")
-        try:
-            type = value_type(self._annotation(each))
-        except UnsupportedType as error:
-            known = "bool, int, float, Decimal, str, bytes, date, datetime, timedelta, UUID, Enum, Literal, "
+            shown = _shown(self._annotation(each))
             raise self._error(
-                each, str(error), "type", f"types are: {known}dict, list, attrs classes, entities"
-            ) from None
+                each,
+                f"iq.one() is a reference to an entity, but the type is {shown}",
+                "type",
+                f"write {each.name}: {shown}, or name an entity",
+            )
+        type = self._value_type(each)
         found = Property(record=self.record, name=each.name, location=each.location, type=type, column=each.name)
         if isinstance(spec, KeySpec):
             if type.kind not in (Kind.INT, Kind.UUID) or type.nullable or type.members:
-                raise self._error(each, f"a key is an int or a UUID, not {type}", "key")
+                raise self._error(
+                    each,
+                    f"a key is an int or a UUID, not {type}",
+                    "key",
+                    fX,
+                )
             found.key = True
         elif isinstance(spec, FieldSpec):
             found.unique, found.index, found.changes = spec.unique, spec.index, spec.changes
@@ -311,7 +368,7 @@ class _RecordResolver:
         if value is not attrs.NOTHING and not isinstance(value, attrs.Factory):  # type: ignore[arg-type]
             wrong = check_of(type)(value)
             if wrong is not None:
-                raise self._error(each, f"the {what} {wrong}", "default")
+                raise self._error(each, f"the {what} {wrong}", "default", _default_hint(each, type, value))
 
     def _check_columns(self) -> None:
         columns: dict[str, Property | Reference] = {}
@@ -323,6 +380,7 @@ class _RecordResolver:
                     code="attribute.column_clash",
                     subject=str(each),
                     location=each.location,
+                    hint=f"rename {each.name}",
                 )
 
     # -- pass two
@@ -330,12 +388,12 @@ class _RecordResolver:
     def _connected(self, each: AttributeDeclaration) -> Attribute:
         spec = each.spec
         if isinstance(spec, ComputedSpec):
-            try:
-                type = value_type(self._annotation(each))
-            except UnsupportedType as error:
-                raise self._error(each, str(error), "type") from None
             return ComputedProperty(
-                record=self.record, name=each.name, location=each.location, type=type, function=spec.function
+                record=self.record,
+                name=each.name,
+                location=each.location,
+                type=self._value_type(each),
+                function=spec.function,
             )
         annotation, nullable = split_optional(self._annotation(each))
         if isinstance(spec, OneSpec):
@@ -343,8 +401,12 @@ class _RecordResolver:
         assert isinstance(spec, ManySpec)
         args = typing.get_args(annotation)
         if typing.get_origin(annotation) is not Many or not args or nullable:
+            inner = getattr(args[0], "__name__", "Other") if args else "Other"
             raise self._error(
-                each, "iq.many() is a collection", "many", f"write {each.name}: Many[Other] = iq.many(...)"
+                each,
+                f"iq.many() is a collection, but the type is {_shown(self._annotation(each))}",
+                "many",
+                f"write {each.name}: Many[{inner}] = iq.many(...)",
             )
         target = self.names.record_of(args[0], self._subject(each), each.location)
         return self._through(each, spec, target) if spec.through else self._inverse(each, spec, target)
@@ -353,7 +415,9 @@ class _RecordResolver:
         target = self.names.record_of(annotation, self._subject(each), each.location)
         via = self._back(each, spec.inverse or "", target)
         if not nullable:
-            raise self._error(each, "there may be none on the other side", "mirror", f"write {target} | None")
+            raise self._error(
+                each, "there may be none on the other side", "mirror", f"write {each.name}: {target} | None"
+            )
         via.unique = True
         return Mirror(
             record=self.record,
@@ -377,6 +441,7 @@ class _RecordResolver:
                 each,
                 f"{target} has no reference {name!r} to {self.record}. {did_you_mean(name, candidates)}",
                 "inverse",
+                "" if candidates else f"declare it in {target}: {name}: {self.record}",
             )
         return via
 
@@ -400,6 +465,11 @@ class _RecordResolver:
                 each,
                 f"{found.link} has {len(onward) or 'no'} reference{'s' * (len(onward) > 1)} to {target} to go on by",
                 "through",
+                f"{name} leads to {found.link}, whose other references are: "
+                + (
+                    ", ".join(f"{ref.name} ({ref.target})" for ref in found.link.references() if ref is not found.via)
+                    or "none"
+                ),
             )
         return Collection(
             record=self.record,
@@ -412,13 +482,22 @@ class _RecordResolver:
 
     def _ends(self) -> None:
         ends = tuple(self.record.references())[:2]
-        if len(ends) < 2 or any(end.type.nullable for end in ends):
+        nullable = next((end for end in ends if end.type.nullable), None)
+        if nullable is not None:
             raise InvalidEntity(
-                f"a relation has two ends: its first two references, which are never None; {self.record} has "
-                f"{sum(not end.type.nullable for end in ends)}",
+                f"{nullable.name} is an end of the relation, which is never None",
+                code="relation.ends",
+                subject=str(nullable),
+                location=nullable.location,
+                hint=f"write {nullable.name}: {nullable.target}, or declare {self.record} with @iq.entity",
+            )
+        if len(ends) < 2:
+            raise InvalidEntity(
+                f"a relation has two ends, which are its first two references; {self.record} has {len(ends) or 'none'}",
                 code="relation.ends",
                 subject=self.record.name,
                 location=self.record.location,
+                hint=f"add the other one, such as user: User, or declare {self.record} with @iq.entity",
             )
         self.record.ends = ends
         if not self.declaration.repeatable:
@@ -439,16 +518,37 @@ class _RecordResolver:
     def _aggregation(self, spec: Aggregation, attribute: Attribute) -> None:
         assert isinstance(attribute, Property)
         collection = self.record.attributes.get(spec.over.name)
-        if not isinstance(collection, Collection):
+        declared = self.declaration.attributes.get(spec.over.name)
+        if not isinstance(collection, Collection) or declared is None or declared.spec is not spec.over:
+            known = [each.name for each in self.record.collections()]
             raise InvalidComputation(
-                f"{spec.name_of} runs over a collection of its own class",
+                f"{spec.name_of} runs over a collection of its own class. {did_you_mean(spec.over.name, known)}",
                 code=f"{spec.name_of.lower()}.over",
                 subject=f"{attribute}: {spec}",
                 location=spec.location,
+                hint=f"declare one in {self.record}, above: likes: Many[Like] = iq.many(inverse=...)",
             )
         self.record.rules.append(spec.resolve(Target(attribute, collection, str(spec))))
 
+    def _computed(self, attribute: ComputedProperty) -> None:
+        """Traced where nothing uses it, too, so that a mistake in it is found when a controller is made."""
+        trace_value(
+            attribute.function,
+            [Root(_SELF, self.record)],
+            attribute.type,
+            subject=f"{attribute}: computed",
+            location=attribute.location,
+            allow_collections=True,
+        )
+
     # -- shared
+
+    def _value_type(self, each: AttributeDeclaration) -> ValueType:
+        annotation = self._annotation(each)
+        try:
+            return value_type(annotation)
+        except UnsupportedType as error:
+            raise self._error(each, str(error), "type", _type_hint(each.name, annotation)) from None
 
     def _annotation(self, each: AttributeDeclaration) -> Any:
         return self.names.annotation(self.declaration.scope, each.annotation, self._subject(each), each.location)
@@ -460,6 +560,37 @@ class _RecordResolver:
         return InvalidAttribute(
             message, code=f"attribute.{code}", subject=self._subject(each), location=each.location, hint=hint
         )
+
+
+_SELF = "self"
+
+
+def _shown(annotation: Any) -> str:
+    return getattr(annotation, "__name__", "") if isinstance(annotation, type) else str(annotation)
+
+
+def _type_hint(name: str, annotation: Any) -> str:
+    """What to write for an annotation that can't be stored."""
+    bare, _ = split_optional(annotation)
+    args = typing.get_args(bare)
+    if typing.get_origin(bare) in (set, frozenset, Sequence, Iterable) or bare in (set, frozenset):
+        return f"write {name}: list[{', '.join(map(_shown, args)) or 'str'}]"
+    if typing.get_origin(bare) is typing.Literal or (isinstance(bare, type) and issubclass(bare, enum.Enum)):
+        return "give all of them values of one type, such as their names"
+    if isinstance(bare, type) and bare.__module__ not in ("builtins", "typing"):
+        return f"decorate {bare.__name__} with @iq.entity for records, or with @attrs.frozen for a JSON value"
+    return (
+        "types are: bool, int, float, Decimal, str, bytes, date, datetime, timedelta, UUID, Enum, Literal, "
+        "dict, list, attrs classes, entities"
+    )
+
+
+def _default_hint(each: AttributeDeclaration, type: ValueType, value: Any) -> str:
+    if value is None:
+        return f"write {each.name}: {type} | None = None, or leave the default out"
+    if isinstance(value, dt.datetime):
+        return "write dt.datetime(..., tzinfo=dt.UTC)"
+    return ""
 
 
 def _interaction(names: _Names, declaration: InteractionDeclaration) -> InteractionModel:
@@ -489,6 +620,23 @@ def _payload_item(names: _Names, each: AttributeDeclaration, annotation: Any, su
         record = names.record_of(inner, subject, each.location)
         return PayloadItem(each.name, ValueType(Kind.RECORD, nullable, record=record), many, required)
     try:
-        return PayloadItem(each.name, value_type(annotation), False, required)
+        stored = value_type(annotation)
     except UnsupportedType as error:
-        raise InvalidInteraction(str(error), code="interaction.type", subject=subject, location=each.location) from None
+        raise InvalidInteraction(
+            str(error),
+            code="interaction.type",
+            subject=subject,
+            location=each.location,
+            hint=_type_hint(each.name, annotation),
+        ) from None
+    if isinstance(spec, FieldSpec) and spec.default is not attrs.NOTHING:
+        wrong = check_of(stored)(spec.default)
+        if wrong is not None:
+            raise InvalidInteraction(
+                f"the default {wrong}",
+                code="interaction.default",
+                subject=subject,
+                location=each.location,
+                hint=_default_hint(each, stored, spec.default),
+            )
+    return PayloadItem(each.name, stored, False, required)

@@ -12,10 +12,13 @@ from typing import Any, NoReturn
 from interaqt.core.errors import TraceError
 from interaqt.core.expressions import BOOL, Attr, Const, Expr, Op, Param, Root, opposite
 
-__all__ = ["CUSTOM", "Session", "current", "describe", "refusal", "refuse", "tracing", "tracing_active"]
+__all__ = ["CANDO", "CUSTOM", "Session", "current", "describe", "refusal", "refuse", "tracing", "tracing_active"]
 
 #: The way out of everything that can't be an expression.
 CUSTOM = "iq.Custom runs as Python over declared inputs"
+
+#: What there is instead.
+CANDO = "values have themselves: operators, comparisons, len(), round(), str and date methods"
 
 #: More truth tests than this in one run are a loop without end.
 MOST_QUESTIONS = 10_000

@@ -10,20 +10,23 @@ from __future__ import annotations
 import builtins
 import dis
 import linecache
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
 import attrs
 
+from interaqt.core.callbacks import refuse_outside, require_callback
 from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Expr, Op, case
 from interaqt.core.lift import coerce, constant_hooks, expression_of, lift
 from interaqt.core.self_check import check_expression, check_tree
 from interaqt.core.stand_in import Fields, TracedFields, TracedMany, present, stand_in
-from interaqt.core.trace_session import CUSTOM, Session, describe, refuse, tracing, tracing_active
+from interaqt.core.trace_session import CANDO, CUSTOM, Session, describe, refuse, tracing, tracing_active
 from interaqt.core.trace_tree import Branch, Construction, Leaf, Tree
 from interaqt.core.traced import Traced
 from interaqt.core.types import Kind, ValueType
@@ -65,7 +68,12 @@ def trace_value(
     """
     sources = [_source(argument) for argument in arguments]
     with _errors_at(function, subject, location):
+        require_callback(function, [describe_source(source) for source in sources])
+        if check and not allow_collections:
+            refuse_outside(function)
         tree = _trace(function, sources, allow_collections)
+        if tree == Leaf(None) and not expected.nullable:
+            refuse(f"it gives None, but {expected} is expected", "is a `return` missing?")
         expr = join(tree, expected)
         if check:
             check_expression(function, sources, expr)
@@ -84,6 +92,9 @@ def trace(
     """The callback's values on all its paths; see :func:`lift` for what a leaf means."""
     sources = [_source(argument) for argument in arguments]
     with _errors_at(function, subject, location):
+        require_callback(function, [describe_source(source) for source in sources])
+        if check and not allow_collections:
+            refuse_outside(function)
         tree = _trace(function, sources, allow_collections)
         if check:
             check_tree(function, sources, tree)
@@ -129,6 +140,10 @@ def _source(argument: object) -> Expr | Fields:
     raise TypeError(f"a callback is traced over expressions and Fields, not {argument!r}")
 
 
+def describe_source(source: Expr | Fields) -> str:
+    return source.name if isinstance(source, Fields) else f"a {describe(source)}"
+
+
 def _trace(function: Callable[..., Any], sources: Sequence[Expr | Fields], allow_collections: bool) -> Tree:
     _refuse_changed_texts(function)
     paths: list[tuple[list[tuple[Expr, bool]], object]] = []
@@ -166,6 +181,11 @@ def _run(function: Callable[..., Any], sources: Sequence[Expr | Fields], session
                 names = " or ".join(dict.fromkeys(map(describe, nulls)))
                 raise TraceError(
                     f"{names} may be None here ({error})", hint="test it first: `if x is not None`, or `x or ...`"
+                ).with_traceback(error.__traceback__) from error
+            if isinstance(error, TypeError) and "Traced" in str(error):
+                raise TraceError(
+                    "a function that needs a real value is given one that is only known in the database",
+                    hint=f"use what {CANDO}; else, {CUSTOM}",
                 ).with_traceback(error.__traceback__) from error
             raise TraceError(
                 f"the callback raises {type(error).__name__}: {error}", hint=f"if it must: {CUSTOM}"
@@ -274,26 +294,31 @@ def _errors_at(function: Callable[..., Any], subject: str, location: Location | 
     try:
         yield
     except TraceError as error:
-        line = _line_in(function, error.__traceback__)
-        if line is not None:
-            place, text = line
+        place = _place_in(function, error.__traceback__)
+        if place is not None:
+            text = linecache.getline(place.file, place.line).strip()
             if text and text not in error.message:
-                error.message = f"{error.message}\n  in: {text}" + (f"  ({place})" if place != location else "")
+                error.message = f"{error.message}\n  in: {text}"
                 error.args = (error.message,)
-            location = location or place
+            location = place
         if CUSTOM not in error.hint and not error.hint:
             error.hint = f"where it can't be said otherwise, {CUSTOM}"
         raise error.at(subject, location) from error.__cause__
 
 
-def _line_in(function: Callable[..., Any], traceback: TracebackType | None) -> tuple[Location, str] | None:
-    """The line of the callback that was running, else the line that it begins at."""
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
-        return None
-    line = code.co_firstlineno
+def _place_in(function: Callable[..., Any], traceback: TracebackType | None) -> Location | None:
+    """The line of the user's that was running, in the callback or in what it calls, else where it begins."""
+    place = Location.of_function(function)
     while traceback is not None:
-        if traceback.tb_frame.f_code is code:
-            line = traceback.tb_lineno
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith(_NOT_THE_USERS) and "<" not in code.co_filename:
+            place = Location(code.co_filename, traceback.tb_lineno)
         traceback = traceback.tb_next
-    return Location(code.co_filename, line), linecache.getline(code.co_filename, line).strip()
+    return place
+
+
+#: Where lines are not the user's own: this package, Python's library, and what is installed.
+_NOT_THE_USERS = (
+    str(Path(__file__).parent.parent),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+)

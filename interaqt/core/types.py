@@ -119,7 +119,8 @@ def value_type(annotation: Any) -> ValueType:
         return ValueType(Kind.JSON, nullable, annotation)
     if origin in (Union, types.UnionType):
         raise UnsupportedType(f"{annotation} is a union of several types; a column has one (and may be '| None')")
-    raise UnsupportedType(f"{getattr(annotation, '__name__', annotation)!s} is not a type that can be stored")
+    name = annotation.__name__ if isinstance(annotation, type) and not origin else str(annotation)
+    raise UnsupportedType(f"{name} is not a type that can be stored")
 
 
 def _literal(values: tuple[Any, ...], nullable: bool) -> ValueType:

@@ -12,6 +12,7 @@ from interaqt.core.errors import (
     InvalidEntity,
     NestedDispatchError,
     NotInstalled,
+    SetupError,
     UnresolvedName,
     did_you_mean,
 )
@@ -52,6 +53,7 @@ class Controller:
     def __init__(
         self, system: MonoSystem, models: Models, *, user: type | None = None, raise_errors: bool = True
     ) -> None:
+        _require_system(system)
         self.system = system
         self.raise_errors = raise_errors
         classes, side_effects = _sorted_out(models)
@@ -146,6 +148,15 @@ class Controller:
                 hint=hint,
             )
         return found
+
+
+def _require_system(system: object) -> None:
+    if not isinstance(system, MonoSystem):
+        raise SetupError(
+            f"a controller takes a system, not {system!r}",
+            code="setup.system",
+            hint='write Controller(MonoSystem(SQLiteDB("app.db")), [...])',
+        )
 
 
 def _observed(model: Model, effect: SideEffect) -> RecordModel:

@@ -78,6 +78,14 @@ class RowStatements:
             value = values.get(reference.name)
             if value is not None:
                 values[reference.name] = _stored_key(reference, value)
+            elif not reference.type.nullable and reference.name in values:
+                raise InvalidValue(
+                    f"{reference} is None, but {reference.type} is not optional",
+                    code="value.type",
+                    subject=str(reference),
+                    location=reference.location,
+                    hint="an event has a user where dispatch(..., user=) was given one",
+                )
         return values
 
     @cached_property

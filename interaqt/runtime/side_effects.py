@@ -59,8 +59,9 @@ def side_effect(
     ``side_effects`` and the facts stay.
     """
     location = Location.of_caller()
-    if not isinstance(record, type) or "__iq_record__" not in vars(record):
-        name = getattr(record, "__name__", repr(record))
+    written: object = record
+    if not isinstance(written, type) or "__iq_record__" not in vars(written):
+        name = getattr(written, "__name__", repr(written))
         raise InvalidComputation(
             f"side_effect takes the class of an entity or relation, not {name}",
             code="side_effect.record",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interaqt.core.errors import NotInstalled
+from interaqt.core.errors import NotInstalled, SetupError
 from interaqt.storage.database import Database
 from interaqt.storage.storage import Storage
 
@@ -13,6 +13,12 @@ class MonoSystem:
     """Everything in one database. ``MonoSystem(SQLiteDB("app.db"))``."""
 
     def __init__(self, database: Database) -> None:
+        if not isinstance(database, Database):
+            raise SetupError(
+                f"a system takes a database, not {database!r}",
+                code="setup.database",
+                hint='write MonoSystem(SQLiteDB("app.db"))',
+            )
         self.database = database
         self._storage: Storage | None = None
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from interaqt.core.errors import InvalidComputation, Location
+from interaqt.core.errors import InvalidComputation, Location, being_declared
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, case
 from interaqt.core.fields import ManySpec, Spec
 from interaqt.core.model import Collection, Property
@@ -110,12 +110,14 @@ class Target:
     def require(self, *kinds: Kind, nullable: bool = False) -> None:
         """Refuse an annotation that the computation's value does not fit."""
         if self.type.kind not in kinds or self.type.members or (self.type.nullable and not nullable):
-            wanted = " or ".join(f"{kind.value} | None" if nullable else kind.value for kind in kinds)
+            names = [f"{kind.value} | None" if nullable else kind.value for kind in kinds]
+            wanted = " or ".join(names)
             name = self.text.split("(")[0]
+            kept = self.type.kind.value
             raise self.error(
                 f"{name} gives {wanted}, but the attribute is declared {self.type}",
                 f"{name.lower()}.type",
-                hint=f"write {self.attribute.name}: {wanted} = iq.{self.text}",
+                hint=f"write {self.attribute.name}: {kept if kept in names else names[0]} = iq.{self.text}",
             )
 
     def own(self, contribution: Expr) -> Sum:
@@ -164,12 +166,18 @@ class Aggregation(Computation):
 
 def collection_of(over: Any, name: str, location: Location) -> ManySpec:
     if not isinstance(over, ManySpec):
+        subject = being_declared()
+        hint = (
+            f"declare it in the same class, above: likes: Many[Like] = iq.many(inverse=...), and write iq.{name}(likes)"
+        )
+        if isinstance(over, str) and over.isidentifier():
+            hint = f"write iq.{name}({over}), without quotes, below the declaration of {over} in the same class"
         raise InvalidComputation(
-            f"{name} runs over a collection, not over {over!r}",
+            f"{name} runs over a collection of its own class, not over {over!r}",
             code=f"{name.lower()}.over",
+            subject=f"{subject}: {name}(...)" if subject else "",
             location=location,
-            hint="declare it in the same class, above: likes: Many[Like] = iq.many(inverse=...), "
-            f"and write iq.{name}(likes)",
+            hint=hint,
         )
     return over
 

@@ -59,12 +59,14 @@ class AverageSpec(Aggregation):
         self.of, self.default = of, default
 
     def resolve(self, target: Target) -> AggregateRule:
+        if self.default is not None and (isinstance(self.default, bool) or not isinstance(self.default, int | float)):
+            raise target.error(f"the default is {self.default!r}, not a number", "average.default", "write default=0.0")
         target.require(Kind.FLOAT, nullable=self.default is None)
         if self.default is None and not target.type.nullable:
             raise target.error(
                 "the average of nothing is None, but the attribute is declared float",
                 "average.nothing",
-                hint=f"write {target.attribute.name}: float | None, or give a default=",
+                hint=f"write {target.attribute.name}: float | None, or give a default=, such as 0.0",
             )
         value = target.trace(self.of, _FLOAT.optional())
         present = negate(Op("is_null", (value,), BOOL)) if value.type.nullable else None

@@ -9,7 +9,7 @@ import attrs
 
 from interaqt.core.computations.aggregation import BOOL, HOST, Computation
 from interaqt.core.computations.state_machine import interaction_of
-from interaqt.core.errors import Location
+from interaqt.core.errors import InvalidComputation, Location
 from interaqt.core.event import Event
 from interaqt.core.event_stand_in import event_fields
 from interaqt.core.expressions import Expr, Root
@@ -39,6 +39,15 @@ def deleted_by(source: type[P]) -> Callable[[Callable[[R, Event[P]], bool]], Del
     The method is traced, so it finds its records by one statement with the event's values bound.
     """
     location = Location.of_caller()
+    written: object = source
+    if not isinstance(written, type):
+        name = getattr(written, "__name__", repr(written))
+        raise InvalidComputation(
+            f"deleted_by takes the class of an interaction, not {name}",
+            code="deleted_by.source",
+            location=location,
+            hint="write @iq.deleted_by(SomeInteraction) above the method",
+        )
 
     def decorate(function: Callable[[R, Event[P]], bool]) -> Deletion:
         return Deletion(source, function, location)

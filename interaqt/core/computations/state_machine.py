@@ -7,8 +7,9 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 import attrs
 
+from interaqt.core.callbacks import check_event_callback
 from interaqt.core.computations.aggregation import Computation
-from interaqt.core.errors import InvalidComputation, Location, did_you_mean
+from interaqt.core.errors import InvalidComputation, Location, being_declared, did_you_mean
 from interaqt.core.event import Event
 from interaqt.core.interaction import InteractionModel, PayloadItem
 from interaqt.core.model import Model, Property, Reference
@@ -49,9 +50,24 @@ def on(
         raise InvalidComputation(
             "on() takes either moves, a mapping from present to next value, or set=, a callback over the event",
             code="on.moves_or_set",
+            subject=_declared(source),
             location=location,
+            hint='write iq.on(Pay, {"new": "paid"}), or iq.on(Rename, set=lambda e: e.payload.name)',
+        )
+    if moves is not None and not isinstance(moves, Mapping):
+        raise InvalidComputation(
+            f"moves are a mapping from present to next value, not {moves!r}",
+            code="on.moves",
+            subject=_declared(source),
+            location=location,
+            hint='write iq.on(Pay, {"new": "paid"})',
         )
     return Transition(source, moves, record, set, location)
+
+
+def _declared(source: object) -> str:
+    subject = being_declared()
+    return f"{subject}: on({getattr(source, '__name__', source)})" if subject else ""
 
 
 def StateMachine(initial: S, *transitions: Transition[S], init: Literal[False] = False) -> S:
@@ -62,7 +78,9 @@ def StateMachine(initial: S, *transitions: Transition[S], init: Literal[False] =
             raise InvalidComputation(
                 f"StateMachine takes its initial state and then iq.on(...), not {each!r}",
                 code="statemachine.transition",
+                subject=f"{being_declared()}: StateMachine({initial!r}, ...)",
                 location=location,
+                hint='write iq.StateMachine("new", iq.on(Pay, {"new": "paid"}))',
             )
     return cast(S, StateMachineSpec(initial, transitions, location))
 
@@ -101,8 +119,11 @@ def resolve_change(model: Model, attribute: Property | Reference, transition: Tr
     for state in [*(transition.moves or {}).keys(), *(transition.moves or {}).values()]:
         wrong = check(state)
         if wrong is not None:
+            members = attribute.type.members
+            if members and type(state) is type(members[0]):
+                wrong = f"is not a state. {did_you_mean(str(state), map(str, members))}"
             raise InvalidComputation(
-                f"the state {state!r} {wrong}",
+                f"{state!r} {wrong}",
                 code="statemachine.unknown_state",
                 subject=subject,
                 location=transition.location,
@@ -117,9 +138,12 @@ def resolve_change(model: Model, attribute: Property | Reference, transition: Tr
                 code="on.record",
                 subject=subject,
                 location=transition.location,
-                hint="say it: record=lambda e: e.payload.something",
+                hint=f"say it: record=lambda e: e.payload.{fitting[0].name if fitting else 'something'}",
             )
         item = fitting[0]
+    for callback in (transition.record, transition.set):
+        if callback is not None:
+            check_event_callback(callback, interaction, subject, transition.location)
     return Change(attribute, interaction, transition.moves, transition.set, transition.record, item)
 
 
@@ -129,10 +153,17 @@ def interaction_of(model: Model, source: Any, subject: str, location: Location) 
     if found is None:
         name = getattr(source, "__name__", repr(source))
         known = [each.name for each in model.interactions.values()]
+        message = f"{name} is not an interaction of this controller. {did_you_mean(name, known)}"
+        hint = "give it to the controller with the other models, or name one of those"
+        if isinstance(source, str):
+            message = f"an interaction is named by its class, not by the text {source!r}"
+            hint = f"declare the interaction above and write {source} without quotes"
+        elif model.record(source) is not None:
+            message = f"{name} is a record; only an interaction changes or ends one. {did_you_mean(name, known)}"
+            hint = f"a value that follows from {name} records is a computation, such as iq.Count"
+        elif "__iq_interaction__" not in vars(source):
+            hint = f"decorate {name} with @iq.interaction"
         raise InvalidComputation(
-            f"{name} is not an interaction of this controller. {did_you_mean(name, known)}",
-            code="rule.unknown_interaction",
-            subject=subject,
-            location=location,
+            message, code="rule.unknown_interaction", subject=subject, location=location, hint=hint
         )
     return found

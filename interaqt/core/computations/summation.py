@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any, Literal, TypeVar, cast
 
 from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Target, non_null
-from interaqt.core.errors import Location
+from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Const, Expr, Op, case
 from interaqt.core.many import Many
+from interaqt.core.trace_session import CUSTOM
 from interaqt.core.types import Kind
 
 __all__ = ["NUMBERS", "ZEROS", "Summation", "SummationSpec", "WeightedSummation", "WeightedSummationSpec", "zero_of"]
@@ -25,6 +26,17 @@ ZEROS: dict[Kind, int | float | Decimal] = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.D
 
 def zero_of(target: Target) -> Const:
     return Const(ZEROS[target.type.kind], target.type.optional(False))
+
+
+def summand(target: Target, of: Callable[[Any], Any]) -> Expr:
+    """What is summed, as the attribute's type; what is no number, or not that one, is said in those words."""
+    try:
+        return target.trace(of, target.type.optional())
+    except TraceError as error:
+        if error.message.startswith("it gives ") and CUSTOM in error.hint:
+            name = target.text.split("(")[0]
+            error.hint = f"{name} adds up numbers: {target.type} where the attribute is declared {target.type}"
+        raise
 
 
 def Summation(
@@ -50,7 +62,7 @@ class SummationSpec(Aggregation):
 
     def resolve(self, target: Target) -> AggregateRule:
         target.require(*NUMBERS)
-        value = non_null(target.trace(self.of, target.type.optional()), zero_of(target))
+        value = non_null(summand(target, self.of), zero_of(target))
         condition = self.matches(target)
         return target.rule([target.own(value if condition is None else case(condition, value, zero_of(target)))])
 
@@ -90,7 +102,7 @@ class WeightedSummationSpec(Aggregation):
     def resolve(self, target: Target) -> AggregateRule:
         target.require(*NUMBERS)
         zero = zero_of(target)
-        factors = [non_null(target.trace(each, target.type.optional()), zero) for each in (self.weight, self.of)]
+        factors = [non_null(summand(target, each), zero) for each in (self.weight, self.of)]
         product: Expr = Op("mul", tuple(factors), zero.type)
         condition = self.matches(target)
         contribution = product if condition is None else case(condition, product, zero)

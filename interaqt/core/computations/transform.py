@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
+from interaqt.core.callbacks import check_event_callback
 from interaqt.core.computations.aggregation import INT, Computation
-from interaqt.core.errors import InvalidComputation, Location, TraceError, did_you_mean
+from interaqt.core.errors import InvalidComputation, Location, TraceError, being_declared, did_you_mean
 from interaqt.core.event import Event
 from interaqt.core.expressions import Expr, Root, all_of, negate
 from interaqt.core.interaction import InteractionModel
@@ -45,7 +46,9 @@ class Transform(Computation, Generic[P, R]):
             raise InvalidComputation(
                 f"Transform takes the class of an interaction or an entity, not {source!r}",
                 code="transform.source",
+                subject=f"{being_declared()}: Transform(...)",
                 location=self.location,
+                hint=f"declare it above and write {source} without quotes" if isinstance(source, str) else "",
             )
 
     def __str__(self) -> str:
@@ -60,6 +63,7 @@ class Creation:
     interaction: InteractionModel
     make: Callable[[Any], Any]
     name: str
+    location: Location
 
     def __str__(self) -> str:
         return f"{self.record}.{self.name}"
@@ -96,11 +100,12 @@ class Derivation:
 def resolve_transform(model: Model, record: RecordModel, transform: Transform[Any, Any]) -> None:
     """Add the transform's rule to the record that it makes."""
     interaction = model.interactions.get(transform.source)
+    subject = f"{record}.{transform.name}: {transform}"
     if interaction is not None:
-        record.creations.append(Creation(record, interaction, transform.make, transform.name))
+        check_event_callback(transform.make, interaction, subject, transform.location)
+        record.creations.append(Creation(record, interaction, transform.make, transform.name, transform.location))
         return
     source = model.record(transform.source)
-    subject = f"{record}.{transform.name}: {transform}"
     if source is None:
         known = [cls.__name__ for cls in (*model.records, *model.interactions)]
         raise InvalidComputation(
@@ -109,6 +114,7 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
             code="transform.source",
             subject=subject,
             location=transform.location,
+            hint="decorate the class, and give it to the controller with the other models",
         )
     if source is record:
         raise InvalidComputation(
@@ -156,15 +162,31 @@ def _variants(
     found = []
     for index, each in enumerate(made):
         if not isinstance(each, Construction) or each.record_class is not record.cls:
+            shown = f"{each.record_class.__name__}(...)" if isinstance(each, Construction) else repr(each)
             raise InvalidComputation(
-                f"it stands in {record}, so it answers {record}(...), a list of them, or None, not {each!r}",
+                f"it stands in {record}, so it answers {record}(...), a list of them, or None, not {shown}",
                 code="transform.result",
                 subject=subject,
                 location=location,
             )
+        _require_all(record, each.values, subject, location)
         values = {name: _value(record, name, value, subject, location) for name, value in each.values.items()}
         found.append(Variant(index, all_of(*path), values))
     return found
+
+
+def _require_all(record: RecordModel, given: Mapping[str, object], subject: str, location: Location) -> None:
+    cls: Any = record.cls
+    missing = [each.name for each in attrs.fields(cls) if each.init and each.default is attrs.NOTHING]
+    missing = [name for name in missing if name not in given]
+    if missing and not set(given) - record.attributes.keys():
+        raise InvalidComputation(
+            f"{record}(...) is made without {', '.join(missing)}",
+            code="transform.missing",
+            subject=subject,
+            location=location,
+            hint=f"give it, or declare a default: {missing[0]}: ... = iq.field(default=...)",
+        )
 
 
 def _value(record: RecordModel, name: str, value: object, subject: str, location: Location) -> Expr:
