@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import dis
 import inspect
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -93,8 +94,11 @@ def _called(function: Any, seen: set[CodeType]) -> Iterator[Any]:
 
 
 def _named(function: FunctionType, code: CodeType) -> Iterator[Any]:
-    known = {**vars(builtins), **function.__globals__, **_cells(function)}
-    missing = object()
+    cells, missing = _cells(function), object()
+    known = ChainMap(cells, function.__globals__, vars(builtins))
+    inner = any(isinstance(const, CodeType) for const in code.co_consts)
+    if not cells and not inner and not any(name in known for name in code.co_names):
+        return
     found: Any = missing
     for each in dis.get_instructions(code):
         if each.opname in _LOADS:

@@ -351,7 +351,7 @@ class _RecordResolver:
                     each,
                     f"a key is an int or a UUID, not {type}",
                     "key",
-                    fX,
+                    f"write {each.name}: int = iq.key(), and have iq.field(unique=True) for the other",
                 )
             found.key = True
         elif isinstance(spec, FieldSpec):
