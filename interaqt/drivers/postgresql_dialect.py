@@ -12,9 +12,10 @@ from typing import Any
 
 import peewee
 
+from interaqt.core.decimals import EXACT
 from interaqt.core.expressions import Const, Op
 from interaqt.core.types import Kind, ValueType
-from interaqt.storage.convert import EXACT, UTC, Convert, json_reader
+from interaqt.storage.convert import UTC, Convert, json_reader
 from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, trimming
 from interaqt.storage.sql import Slot, template
 

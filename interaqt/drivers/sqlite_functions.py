@@ -13,7 +13,8 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from interaqt.storage.convert import EXACT, decimal_text, iso_datetime
+from interaqt.core.decimals import EXACT
+from interaqt.storage.convert import decimal_text, iso_datetime
 
 __all__ = ["FUNCTIONS", "register"]
 

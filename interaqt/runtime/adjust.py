@@ -127,9 +127,7 @@ class Adjust(Reaction):
     def _sum(self, given: Iterable[Mapping[str, Any]]) -> dict[Any, dict[str, Any]]:
         totals: dict[Any, dict[str, Any]] = {}
         for row in given:
-            total = totals.setdefault(row[KEY], {})
-            for name, delta in self._known(row).items():
-                total[name] = total[name] + delta if name in total else delta
+            self.update.total(totals, row[KEY], self._known(row))
         return totals
 
     @cached_property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import HOST, LINK
+from interaqt.core.decimals import adder, subtracter
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, replace
 from interaqt.core.model import Property, RecordModel
 from interaqt.core.types import Kind
@@ -122,7 +123,10 @@ class HostUpdate:
             self._tell(run, map(self._reader.image, old.fetchall()), map(self._reader.image, moved.fetchall()))
 
     def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
-        before = {each.name: image[each.name] - deltas[f"delta.{each.name}"] for each in self.watched}
+        before = {
+            each.name: subtracter(each.type.kind)(image[each.name], deltas[f"delta.{each.name}"])
+            for each in self.watched
+        }
         return {**image, **before}
 
     def statement(self, deltas: Callable[[Sum], Expr], bindings: Mapping[str, Any]) -> Prepared:
@@ -137,6 +141,16 @@ class HostUpdate:
         columns = [(KEY, self.host.key.type), *((delta_param(each).name, each.property.type) for each in self.sums)]
         assignments = moved(self.rules, delta_param)
         return self.planner.statements.adjust_rows(self.host, HOST, assignments, columns, self.returning)
+
+    def total(self, totals: dict[Any, dict[str, Any]], key: Any, deltas: Mapping[str, Any]) -> None:
+        """Add the deltas of one host to those it has so far."""
+        known = totals.get(key)
+        if known is None:
+            totals[key] = dict(deltas)
+        else:
+            for each in self.sums:
+                name = delta_param(each).name
+                known[name] = adder(each.property.type.kind)(known[name], deltas[name])
 
     def read_deltas(self, rows: Iterable[Sequence[Any]]) -> dict[Any, dict[str, Any]]:
         """Selected rows of a host's key and one delta for each sum, without those that move nothing."""

@@ -79,9 +79,7 @@ class Spread(Reaction):
             for name in self._images:
                 given[f"{OLD}.{name}"], given[f"{NEW}.{name}"] = old[name], new[name]
             for key, deltas in self.update.read_deltas(self._deltas.run(run.tx, given).fetchall()).items():
-                total = totals.setdefault(key, {})
-                for name, delta in deltas.items():
-                    total[name] = total[name] + delta if name in total else delta
+                self.update.total(totals, key, deltas)
         self.update.by(run, totals)
 
     @cached_property

@@ -11,18 +11,18 @@ import json
 import math
 import uuid
 from collections.abc import Callable
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from cattrs.errors import BaseValidationError
 from cattrs.preconf.json import JsonConverter, make_converter
 
+from interaqt.core.decimals import EXACT
 from interaqt.core.errors import InvalidValue
 from interaqt.core.types import Kind, ValueType
 
 __all__ = [
     "CONVERTER",
-    "EXACT",
     "UTC",
     "Convert",
     "checker",
@@ -40,8 +40,6 @@ Convert = Callable[[Any], Any]
 UTC = dt.UTC
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
-#: Wide enough for every NUMERIC of PostgreSQL, so that sums and products never round.
-EXACT = Context(prec=300_000, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 #: The digits that PostgreSQL's NUMERIC holds before and after the point.
 DIGITS_BEFORE, DIGITS_AFTER = 131_072, 16_383
 

@@ -274,7 +274,7 @@ class Statements:
         path: Sequence[str],
         bindings: Mapping[str, Binding],
     ) -> Prepared:
-        """SELECT ``group`` and sums, by group, over the rows whose references along ``path`` lead to the slot ``key``."""
+        """SELECT ``group`` and sums by it, over the rows whose references along ``path`` lead to the slot ``key``."""
         table = self.schema.alias(link, "link")
         bound: dict[str, Binding] = {**bindings, root: Row(table)}
         key = column(table, group)

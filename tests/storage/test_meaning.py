@@ -21,12 +21,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from interaqt.core.decimals import EXACT
 from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, all_of, any_of, case, negate
 from interaqt.core.types import Kind, ValueType, value_type
 from interaqt.drivers.sqlite import SQLiteDB
-from interaqt.storage.convert import EXACT
 from interaqt.storage.database import Database
 from interaqt.storage.dialect import WHITE_SPACE
 from interaqt.storage.sql import binder, compile_statement, converters_of, render
