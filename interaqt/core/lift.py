@@ -116,7 +116,7 @@ def coerce(value: object, expected: ValueType) -> Expr:
                 Kind.INT: "write round(x), or math.floor(x)" if kind in (Kind.FLOAT, Kind.DECIMAL) else "",
             }
             refuse(
-                f"it gives {describe(found)}, {found.type.optional(False)}, but {expected} is expected",
+                f"it gives {_shown(found)}, but {expected} is expected",
                 hints.get(expected.kind, ""),
             )
         return converted
@@ -127,6 +127,12 @@ def coerce(value: object, expected: ValueType) -> Expr:
     if expected.members and kind is not Kind.ENUM:
         _require_member(found, expected)
     return found
+
+
+def _shown(found: Expr) -> str:
+    kind = str(found.type.optional(False))
+    name = describe(found)
+    return name if name.endswith(f" {kind}") else f"{name}, {kind}"
 
 
 def _as_record(found: Expr, expected: ValueType) -> Expr:

@@ -132,6 +132,11 @@ class _Names:
     def records(self) -> Iterable[tuple[RecordDeclaration, RecordModel]]:
         return self._records.values()
 
+    @staticmethod
+    def known(classes: Iterable[type]) -> list[str]:
+        """The names that may have been meant: what the framework brings along comes last."""
+        return [cls.__name__ for cls in sorted(classes, key=lambda cls: cls.__module__.startswith("interaqt."))]
+
     def record_of(self, cls: Any, subject: str, location: Location | None) -> RecordModel:
         found = self._records.get(cls) if isinstance(cls, type) else None
         if found is None:
@@ -141,7 +146,7 @@ class _Names:
                 hint = "name an entity or a relation"
             raise UnresolvedName(
                 f"{name} is not among the controller's {'models' if 'give' in hint else 'records'}. "
-                f"{did_you_mean(name, [each.name for _, each in self._records.values()])}",
+                f"{did_you_mean(name, self.known(self._records))}",
                 subject=subject,
                 location=location,
                 hint=hint,
@@ -163,7 +168,7 @@ class _Names:
         except NameError as error:
             wrong = error.name or ""
             raise UnresolvedName(
-                f"there is no {wrong!r}. {did_you_mean(wrong, self.by_name, _TYPE_NAMES)}",
+                f"there is no {wrong!r}. {did_you_mean(wrong, self.known(self.by_name.values()), _TYPE_NAMES)}",
                 subject=subject,
                 location=location,
                 hint="import it where the class is declared, or give it to the controller with the other models",
@@ -351,7 +356,7 @@ class _RecordResolver:
                     each,
                     f"a key is an int or a UUID, not {type}",
                     "key",
-                    f"write {each.name}: int = iq.key(), and have iq.field(unique=True) for the other",
+                    f"write {each.name}: {type} = iq.field(unique=True); the key is id: int then",
                 )
             found.key = True
         elif isinstance(spec, FieldSpec):

@@ -35,7 +35,7 @@ def summand(target: Target, of: Callable[[Any], Any]) -> Expr:
     except TraceError as error:
         if error.message.startswith("it gives ") and CUSTOM in error.hint:
             name = target.text.split("(")[0]
-            error.hint = f"{name} adds up numbers: {target.type} where the attribute is declared {target.type}"
+            error.hint = f"{name} adds up what its attribute is declared as: answer {target.type}"
         raise
 
 

@@ -107,7 +107,7 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
         return
     source = model.record(transform.source)
     if source is None:
-        known = [cls.__name__ for cls in (*model.records, *model.interactions)]
+        known = [cls.__name__ for cls in (*model.records, *model.interactions) if cls.__module__[:9] != "interaqt."]
         raise InvalidComputation(
             f"{transform.source.__name__} is neither an interaction nor a record of this controller. "
             f"{did_you_mean(transform.source.__name__, known)}",
