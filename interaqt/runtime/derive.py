@@ -59,6 +59,8 @@ class Derive(Reaction):
             self._bring(run, key, fresh=pairs[0][0] is None)
 
     def _bring(self, run: Run, key: Any, fresh: bool) -> None:
+        if run.is_ending(self.rule.source, key):
+            return
         wanted = self._wanted(run, key)
         existing = {} if fresh else self._existing(run, key)
         position = self.rule.position.name

@@ -48,7 +48,7 @@ class InteractionDispatch:
         self.storage = transactions.storage
         self.planner = transactions.planner
         self.interaction = interaction
-        self.payload = Payload(interaction)
+        self.payload = Payload(interaction, self.planner.model.records)
         self.facts = Facts(self.planner, interaction)
         self.side_effects = tuple(side_effects)
         self.user = self.planner.model.user

@@ -22,6 +22,7 @@ from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.values import check_of
+from interaqt.runtime.making import Maker
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Step
 from interaqt.runtime.run import Run
@@ -74,9 +75,9 @@ class Facts:
         moves = self._moves(event) if self._changes else {}
         for record, key in moves if len(moves) == 1 else sorted(moves, key=lambda each: (each[0].table, each[1])):
             self._move(run, record, key, moves[record, key])
+        maker = Maker(run)
         for creation in self._creations:
-            rows = self.planner.rows(creation.record)
-            run.create(creation.record, [rows.values_of(made) for made in _made(creation, event)])
+            maker.make(creation.record, _made(creation, event))
         for ending in self._endings:
             run.end(ending.rule, ending.delete, ending.search, self._given(event))
 

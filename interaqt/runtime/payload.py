@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
-from cattrs import transform_error
+from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
 from interaqt.core.errors import InvalidValue, PayloadError, PayloadProblem, did_you_mean
@@ -16,6 +15,7 @@ from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
 from interaqt.core.types import PYTHON_TYPES, Kind
 from interaqt.core.values import Check, check_of
+from interaqt.runtime.nested import copied, json_problems, plain, records_in
 from interaqt.storage.convert import CONVERTER
 
 __all__ = ["Payload"]
@@ -26,8 +26,9 @@ Ghosts = Callable[[RecordModel, Iterable[Any]], list[Record]]
 class Payload:
     """What can be done with the payloads of one interaction."""
 
-    def __init__(self, interaction: InteractionModel) -> None:
+    def __init__(self, interaction: InteractionModel, records: Mapping[type, RecordModel]) -> None:
         self.interaction = interaction
+        self._records = records
         self.cls = interaction.cls
         self._checks = [
             (item, check_of(attrs.evolve(item.type, nullable=False))) for item in interaction.items.values()
@@ -41,6 +42,9 @@ class Payload:
         """Raise a :class:`~interaqt.PayloadError` with all that is wrong, if anything is."""
         values = request.__dict__
         problems = [problem for item, check in self._checks for problem in _problems(item, check, values[item.name])]
+        for item in self._json:
+            if values[item.name] is not None:
+                problems += json_problems(item.type.python, values[item.name], item.name)
         if problems:
             raise PayloadError(self.interaction.name, tuple(problems))
 
@@ -56,6 +60,16 @@ class Payload:
                 continue
             for index, each in enumerate(value):
                 yield f"{item.name}[{index}]", item.record, key_of(each)
+        for item in self._json:
+            for path, each in records_in(request.__dict__[item.name], item.name):
+                yield path, self._record_of(each), key_of(each)
+
+    def _record_of(self, each: Record) -> RecordModel:
+        found = self._records.get(type(each))
+        if found is None:
+            problem = PayloadProblem("payload.reference", type(each).__name__, "is of no record of this controller")
+            raise PayloadError(self.interaction.name, (problem,))
+        return found
 
     # -- for callbacks
 
@@ -76,10 +90,22 @@ class Payload:
                 found = ghosts(item.record, keys)
                 values[item.name] = type(value)(found) if item.many else found[0]
         for item in self._json:
-            values[item.name] = copy.deepcopy(values[item.name])
+            values[item.name] = self._fresh_json(values[item.name], ghosts)
         made: Any = object.__new__(self.cls)
         made.__dict__.update(values)
         return made
+
+    def _fresh_json(self, value: Any, ghosts: Ghosts) -> Any:
+        """A copy whose records of one class load together, by one query."""
+        found: dict[RecordModel, dict[Any, None]] = {}
+        for _, each in records_in(value, ""):
+            found.setdefault(self._record_of(each), {})[key_of(each)] = None
+        fresh = {
+            (record.cls, key): ghost
+            for record, keys in found.items()
+            for key, ghost in zip(keys, ghosts(record, keys), strict=True)
+        }
+        return copied(value, lambda each: fresh[type(each), key_of(each)])
 
     # -- for the event record
 
@@ -90,7 +116,7 @@ class Payload:
             value = request.__dict__[item.name]
             if item.record is not None and value is not None:
                 value = [key_of(each) for each in value] if item.many else key_of(value)
-            found[item.name] = value if type(value) in _AS_IS else CONVERTER.unstructure(value)
+            found[item.name] = value if type(value) in _AS_IS else plain(value)
         return found
 
     # -- from JSON
@@ -128,17 +154,31 @@ class Payload:
         if item.record is not None:
             if item.many and not isinstance(value, list | tuple):
                 raise _Problem("payload.not_a_list", item.name, f"is {value!r}, not a list")
-            keys = [_key(item, each) for each in (value if item.many else [value])]
+            try:
+                keys = [_key(item.record, each) for each in (value if item.many else [value])]
+            except ValueError as error:
+                raise _Problem("payload.reference", item.name, str(error)) from None
             found = ghosts(item.record, keys)
             return found if item.many else found[0]
         target = item.type.python or PYTHON_TYPES.get(item.type.kind)
         if target is None or (isinstance(target, type) and isinstance(value, target)):
             return value
         try:
-            return CONVERTER.structure(value, target)
+            return self._converter(ghosts).structure(value, target)
         except (BaseValidationError, InvalidValue, ValueError, TypeError, ArithmeticError) as error:
             text = "; ".join(transform_error(error)) if isinstance(error, BaseValidationError) else str(error)
             raise _Problem("payload.type", item.name, f"is {value!r}, not {item.type} ({text})") from error
+
+    def _converter(self, ghosts: Ghosts) -> Converter:
+        """Cattrs with the records of this controller, each read by its key."""
+        converter = CONVERTER.copy()
+
+        def structure(value: Any, cls: Any) -> Any:
+            record = self._records[cls]
+            return ghosts(record, [_key(record, value)])[0]
+
+        converter.register_structure_hook_func(lambda cls: cls in self._records, structure)
+        return converter
 
 
 #: What is a JSON value already.
@@ -171,10 +211,9 @@ def _code(item: PayloadItem) -> str:
     return "payload.reference" if item.record is not None else "payload.type"
 
 
-def _key(item: PayloadItem, value: Any) -> Any:
+def _key(record: RecordModel, value: Any) -> Any:
     """The key that a JSON value names: itself, or that under the key's name in an object."""
-    assert item.record is not None
-    key = item.record.key
+    key = record.key
     found = value.get(key.name) if isinstance(value, Mapping) else value
     if isinstance(found, Record):
         found = key_of(found)
@@ -182,5 +221,5 @@ def _key(item: PayloadItem, value: Any) -> Any:
         found = CONVERTER.structure(found, PYTHON_TYPES[Kind.UUID])
     wrong = check_of(key.type)(found)
     if wrong is not None:
-        raise _Problem("payload.reference", item.name, f"{value!r} names no {item.record}: its key {wrong}")
+        raise ValueError(f"{value!r} names no {record}: its key {wrong}")
     return found

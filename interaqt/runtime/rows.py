@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from interaqt.storage.statements import Image, Prepared, PreparedRows, Reader, S
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
 
-__all__ = ["RowStatements"]
+__all__ = ["KeyOf", "RowStatements"]
+
+KeyOf = Callable[[Reference, Record], Any]
 
 
 class RowStatements:
@@ -70,14 +72,25 @@ class RowStatements:
         """Whether something that follows from a creation must know the new record's key."""
         return any(self.key.name in reaction.reads for reaction in self.planner.created(self.record))
 
-    def values_of(self, instance: Record) -> Image:
-        """What a record that is not stored yet has been given, references by their keys."""
+    def values_of(self, instance: Record, key_of_new: KeyOf) -> Image:
+        """What a record that is not stored yet has been given, references by their keys.
+
+        ``key_of_new`` gives the key of one that was not stored either.
+        """
         place = instance.__dict__
         values = {name: place[name] for name in self._given_names if name in place}
         for reference in self.references:
             value = values.get(reference.name)
             if value is not None:
-                values[reference.name] = _stored_key(reference, value)
+                if not isinstance(value, reference.target.cls):
+                    raise InvalidValue(
+                        f"{reference} is {value!r}, not a {reference.target}",
+                        code="value.reference",
+                        subject=str(reference),
+                        location=reference.location,
+                    )
+                key = key_of(value)
+                values[reference.name] = key_of_new(reference, value) if key is None else key
             elif not reference.type.nullable and reference.name in values:
                 raise InvalidValue(
                     f"{reference} is None, but {reference.type} is not optional",
@@ -161,20 +174,6 @@ class RowStatements:
         return tuple(
             each for each in self.planner.model.referring_to(self.record) if each.on_delete in ("cascade", "set_null")
         )
-
-
-def _stored_key(reference: Reference, value: Any) -> Any:
-    if not isinstance(value, reference.target.cls):
-        raise InvalidValue(f"is {value!r}, not a {reference.target}", code="value.reference", subject=str(reference))
-    key = key_of(value)
-    if key is None:
-        raise InvalidValue(
-            f"the {reference.target} is not stored yet",
-            code="value.not_stored",
-            subject=str(reference),
-            hint="store it first; a reference names a stored record",
-        )
-    return key
 
 
 def _initial_values(rule: AggregateRule) -> Mapping[str, Const]:

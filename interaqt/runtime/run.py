@@ -6,7 +6,7 @@ that order keeps all derived values right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from interaqt.core.computations import Ending
@@ -14,6 +14,7 @@ from interaqt.core.errors import InvalidValue, RecordNotFound
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record
 from interaqt.core.values import check_of
+from interaqt.runtime.doomed import Doomed, Place
 from interaqt.runtime.effects import Mutation
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Pair
@@ -50,6 +51,7 @@ class Run:
         self.mutations: list[Mutation | Created] = []
         self.proven: set[tuple[RecordModel, Any]] = set()
         """Records that are known to exist: a foreign key, a lock or an update says so."""
+        self._ending: Set[Place] = frozenset()
 
     # -- creating
 
@@ -92,7 +94,7 @@ class Run:
             attribute = record.attributes[name]
             is_reference = isinstance(attribute, Reference) and value is not None
             arguments[name] = self._ghost(attribute.target, value) if is_reference else value  # type: ignore[attr-defined]
-        return self.planner.rows(record).values_of(record.cls(**arguments))
+        return self.planner.rows(record).values_of(record.cls(**arguments), _never_new)
 
     # -- changing
 
@@ -162,14 +164,31 @@ class Run:
 
     def delete(self, record: RecordModel, keys: Sequence[Any]) -> int:
         """Delete records, and before them what goes with them; answers how many there were."""
+        if not self.planner.rows(record).dependents:
+            return sum(self._remove(record, key) for key in keys)
+        doomed = Doomed(self, record, keys)
+        before = self._ending
+        self._ending = before | set(doomed.order)
         deleted = 0
-        for key in keys:
-            self._detach(record, key)
-            statements = self.planner.rows(record)
-            rows = statements.delete.run(self.tx, {KEY: key}).fetchall()
-            self._gone(record, [statements.deleted_reader.image(row) for row in rows])
-            deleted += len(rows)
+        for place in doomed.order:
+            for (other, other_key), reference in doomed.released.get(place, ()):
+                old = self.read(other, other_key, frozenset({reference.name}))
+                if old is not None:
+                    self.change(other, old, {reference.name: None})
+            gone = self._remove(*place)
+            deleted += gone if place[0] is record and place[1] in keys else 0
+        self._ending = before
         return deleted
+
+    def is_ending(self, record: RecordModel, key: Any) -> bool:
+        """Whether a deletion that is going on will reach the record: then nothing is derived from it any more."""
+        return (record, key) in self._ending
+
+    def _remove(self, record: RecordModel, key: Any) -> int:
+        statements = self.planner.rows(record)
+        rows = statements.delete.run(self.tx, {KEY: key}).fetchall()
+        self._gone(record, [statements.deleted_reader.image(row) for row in rows])
+        return len(rows)
 
     def end(self, rule: Ending, deletion: Prepared, search: Prepared, given: Mapping[str, Any]) -> None:
         """Delete the records that a ``deleted_by`` finds, by one statement where nothing refers to them."""
@@ -182,25 +201,20 @@ class Run:
         found = search.run(self.tx, given).fetchall()
         self.delete(rule.record, [stored if convert is None else convert(stored) for (stored,) in found])
 
-    def _detach(self, record: RecordModel, key: Any) -> None:
-        for reference in self.planner.rows(record).dependents:
-            for other in self._referring(reference, key):
-                if reference.on_delete == "cascade":
-                    self.delete(reference.record, [other])
-                else:
-                    self.update(reference.record, other, {reference.name: None})
-
-    def _referring(self, reference: Reference, key: Any) -> Iterator[Any]:
+    def referring(self, reference: Reference, key: Any) -> Iterator[Place]:
+        """The records whose reference leads to the one with the key, locked."""
         statement = self.planner.referring(reference)
         convert = self.planner.schema.dialect.from_db(reference.record.key.type)
         for (stored,) in statement.run(self.tx, {KEY: key}).fetchall():
-            yield stored if convert is None else convert(stored)
+            yield reference.record, stored if convert is None else convert(stored)
 
     def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
         if not images:
             return
         for image in images:
             self.mutations.append(Mutation("delete", record.cls, image[record.key.name], old=image))
+            # What is deleted was there.
+            self.proven.add((record, image[record.key.name]))
             for reference in self.planner.rows(record).references:
                 self.proven.add((reference.target, image[reference.name]))
         for reaction in self.planner.deleted(record):
@@ -238,3 +252,7 @@ def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) ->
 
 def _missing(record: RecordModel, key: Any) -> RecordNotFound:
     return RecordNotFound(f"there is no {record} with the {record.key.name} {key!r}", subject=record.name)
+
+
+def _never_new(reference: Reference, value: Record) -> Any:
+    raise AssertionError(f"{reference} of a derived record is read from the database, so it has a key")

@@ -8,6 +8,7 @@ from interaqt.core.errors import InvalidValue, did_you_mean
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of
 from interaqt.core.values import check_of
+from interaqt.runtime.making import Maker
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
 
@@ -25,8 +26,7 @@ class DirectWriter:
         model = self._storage.record_of(type(record))
         if key_of(record) is not None and "__iq_origin__" in record.__dict__:
             raise InvalidValue(f"{record!r} is stored already", code="record.stored", subject=model.name)
-        values = self._transactions.planner.rows(model).values_of(record)
-        key = self._transactions.run(lambda run: run.create(model, [values])[0].key, f"create {model}")
+        key = self._transactions.run(lambda run: Maker(run).make(model, [record])[0].key, f"create {model}")
         return self._storage.loader.get(model, key)
 
     def update(self, record: Any, values: dict[str, Any]) -> Any:

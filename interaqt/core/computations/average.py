@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, overload
 
@@ -14,7 +15,8 @@ from interaqt.core.computations.aggregation import (
     counted,
     non_null,
 )
-from interaqt.core.errors import Location
+from interaqt.core.computations.summation import ZEROS
+from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Const, Expr, Op, all_of, case, negate
 from interaqt.core.many import Many
 from interaqt.core.types import Kind, ValueType
@@ -24,7 +26,7 @@ __all__ = ["Average", "AverageSpec"]
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal)
 
-_FLOAT = ValueType(Kind.FLOAT)
+_DECIMAL, _FLOAT = ValueType(Kind.DECIMAL), ValueType(Kind.FLOAT)
 
 
 @overload
@@ -68,15 +70,27 @@ class AverageSpec(Aggregation):
                 "average.nothing",
                 hint=f"write {target.attribute.name}: float | None, or give a default=, such as 0.0",
             )
-        value = target.trace(self.of, _FLOAT.optional())
+        value = self._value(target)
+        zero = Const(ZEROS[value.type.kind], value.type.optional(False))
         present = negate(Op("is_null", (value,), BOOL)) if value.type.nullable else None
         conditions = [each for each in (self.matches(target), present) if each is not None]
         counts = all_of(*conditions) if conditions else None
-        amount = non_null(value, Const(0.0, _FLOAT))
-        total, read_total = target.hidden("sum", amount if counts is None else case(counts, amount, Const(0.0, _FLOAT)))
+        amount = non_null(value, zero)
+        total, read_total = target.hidden("sum", amount if counts is None else case(counts, amount, zero))
+        if read_total.type.kind is Kind.DECIMAL:
+            read_total = Op("to_float", (read_total,), _FLOAT)
         number, read_number = target.hidden("count", counted(counts))
         mean = Op("truediv", (read_total, Op("to_float", (read_number,), _FLOAT)), _FLOAT)
         nothing = Op("eq", (read_number, Const(0, ValueType(Kind.INT))), BOOL)
         empty = Const(None if self.default is None else float(self.default), target.type)
         result: Expr = Op("case", (nothing, empty, mean), target.type)
         return target.rule([total, number], result)
+
+    def _value(self, target: Target) -> Expr:
+        """What the mean is of: ints and floats are summed as float, Decimals as themselves."""
+        try:
+            return target.trace(self.of, _FLOAT.optional())
+        except TraceError:
+            with suppress(TraceError):
+                return target.trace(self.of, _DECIMAL.optional())
+            raise

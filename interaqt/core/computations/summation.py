@@ -69,7 +69,7 @@ class SummationSpec(Aggregation):
 
 def WeightedSummation(
     over: Many[T],
-    weight: Callable[[T], N | None],
+    weight: Callable[[T], int | N | None],
     of: Callable[[T], N | None],
     where: Callable[[T], bool] | None = None,
     *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
@@ -25,7 +25,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Transform(Computation, Generic[P, R]):
+class Transform(Computation, Generic[P]):
     """Makes records of the class in whose body it stands.
 
     From an interaction, ``make`` is called with the event, as plain Python inside the
@@ -37,9 +37,9 @@ class Transform(Computation, Generic[P, R]):
     """
 
     @overload
-    def __init__(self, source: type[P], make: Callable[[Event[P]], R | Sequence[R] | None]) -> None: ...
+    def __init__(self, source: type[P], make: Callable[[Event[P]], object]) -> None: ...
     @overload
-    def __init__(self, source: type[P], make: Callable[[P], R | Sequence[R] | None]) -> None: ...
+    def __init__(self, source: type[P], make: Callable[[P], object]) -> None: ...
     def __init__(self, source: type[P], make: Callable[[Any], Any]) -> None:
         self.source, self.make, self.location = source, make, Location.of_caller()
         if not isinstance(source, type):
@@ -97,7 +97,7 @@ class Derivation:
         return f"{self.record}.{self.name}"
 
 
-def resolve_transform(model: Model, record: RecordModel, transform: Transform[Any, Any]) -> None:
+def resolve_transform(model: Model, record: RecordModel, transform: Transform[Any]) -> None:
     """Add the transform's rule to the record that it makes."""
     interaction = model.interactions.get(transform.source)
     subject = f"{record}.{transform.name}: {transform}"

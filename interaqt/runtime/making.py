@@ -1,0 +1,54 @@
+"""Making records: new instances, and before them the new instances that they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from interaqt.core.errors import InvalidValue
+from interaqt.core.model import RecordModel, Reference
+from interaqt.core.record import Record, key_of
+
+if TYPE_CHECKING:
+    from interaqt.runtime.run import Created, Run
+
+__all__ = ["Maker"]
+
+
+class Maker:
+    """Stores instances in one run, each once, however many others refer to it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        # The instance is kept, for another could get its id.
+        self._made: dict[int, tuple[Record, Created]] = {}
+        self._making: set[int] = set()
+
+    def make(self, record: RecordModel, instances: Sequence[Record]) -> list[Created]:
+        """Store the instances by one statement, and what they refer to by one for each record before."""
+        fresh = list({id(each): each for each in instances if id(each) not in self._made}.values())
+        if fresh:
+            self._refuse_circle(record, fresh)
+            rows = self._run.planner.rows(record)
+            for reference in rows.references:
+                found = (each.__dict__.get(reference.name) for each in fresh)
+                unsaved = [each for each in found if isinstance(each, reference.target.cls) and key_of(each) is None]
+                if unsaved:
+                    self.make(reference.target, unsaved)
+            images = [rows.values_of(each, self._key) for each in fresh]
+            for each, created in zip(fresh, self._run.create(record, images), strict=True):
+                self._made[id(each)] = each, created
+            self._making -= {id(each) for each in fresh}
+        return [self._made[id(each)][1] for each in instances]
+
+    def _key(self, reference: Reference, value: Record) -> Any:
+        return self._made[id(value)][1].key
+
+    def _refuse_circle(self, record: RecordModel, fresh: Sequence[Record]) -> None:
+        if any(id(each) in self._making for each in fresh):
+            raise InvalidValue(
+                f"new {record} records refer to one another in a circle, so none can be stored first",
+                code="record.circle",
+                subject=record.name,
+            )
+        self._making |= {id(each) for each in fresh}
