@@ -37,6 +37,10 @@ hypothesis.settings.register_profile("long", max_examples=5000, stateful_step_co
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--oracle", type=int, default=300, help="how many random models tests/oracle tries")
+
+
 @pytest.fixture(scope="session")
 def postgresql_dsn() -> Iterator[str]:
     """A new, empty database on the PostgreSQL server; dropped when the tests of this process end."""

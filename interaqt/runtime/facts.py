@@ -1,8 +1,8 @@
 """Facts: what one interaction writes, before anything is derived from it.
 
-All callbacks that say what changes are asked first, so they see the state before the event.
-Then changes are made, records created, and those that ended deleted; a record that is made and
-ended by one event leaves no trace.
+All callbacks that say what changes and what is created are asked first, so they see the state
+before the event, whatever was read of it already. Then changes are made, records created, and
+those that ended deleted; a record that is made and ended by one event leaves no trace.
 """
 
 from __future__ import annotations
@@ -73,11 +73,12 @@ class Facts:
     def write(self, run: Run, event: Event[Any]) -> None:
         """Write all of them, each with what follows from it."""
         moves = self._moves(event) if self._changes else {}
+        made = [(creation.record, _made(creation, event)) for creation in self._creations]
         for record, key in moves if len(moves) == 1 else sorted(moves, key=lambda each: (each[0].table, each[1])):
             self._move(run, record, key, moves[record, key])
         maker = Maker(run)
-        for creation in self._creations:
-            maker.make(creation.record, _made(creation, event))
+        for record, records in made:
+            maker.make(record, records)
         for ending in self._endings:
             run.end(ending.rule, ending.delete, ending.search, self._given(event))
 

@@ -1,0 +1,266 @@
+"""Random histories: steps as text, done by the framework and by the interpreter, and compared after each.
+
+A step is a line of Python such as ``dispatch(Act0(item1=get(User, 1)), user=get(User, 2))``. It is
+evaluated twice: once where ``create`` and the rest are the framework's, once where they are the
+interpreter's. So a failure shows a history that can be pasted below its model.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+import interaqt as iq
+from interaqt.core.model import Collection, Mirror, RecordModel, Reference
+from interaqt.runtime.events import InteractionEvent
+from interaqt.storage.database import Database
+from tests.oracle.interpreter import Interpreter, Place, Refused
+from tests.oracle.models import LITERALS, Class, Schema, load
+
+__all__ = ["Session", "same", "steps"]
+
+
+class Session:
+    """One model in one database, beside its interpreter."""
+
+    def __init__(self, source: str, database: Database) -> None:
+        self.module = load(source)
+        self.system = iq.MonoSystem(database)
+        self.app = iq.Controller(self.system, self.module.MODELS)
+        self.app.setup(install=True)
+        self.storage = self.system.storage
+        self.interpreter = Interpreter(self.app.model)
+        self.events = 0
+        names = {name: value for name, value in vars(self.module).items() if not name.startswith("__")}
+        storage, interpreter = self.storage, self.interpreter
+        self._real = names | {
+            "create": storage.create,
+            "update": storage.update,
+            "delete": storage.delete,
+            "dispatch": self.app.dispatch,
+            "get": lambda cls, key: storage.loader.ghost(storage.record_of(cls), key),
+        }
+        self._meant = names | {
+            name: getattr(interpreter, name) for name in ("create", "update", "delete", "dispatch", "get")
+        }
+
+    # -- steps
+
+    def step(self, text: str) -> bool:
+        """Do a step on both sides; answers whether it was admitted."""
+        refused = should = None
+        try:
+            outcome = eval(text, dict(self._real))
+        except iq.InteraqtError as error:
+            refused = error
+        else:
+            self._learn(outcome)
+        try:
+            eval(text, dict(self._meant))
+        except Refused as error:
+            should = error
+        assert refused is None or should is not None, f"{text}\n  should be admitted, but is not: {refused!r}"
+        assert refused is not None or should is None, f"{text}\n  is admitted, but should not be: {should}"
+        self.events += refused is None and text.startswith("dispatch")
+        return refused is None
+
+    def _learn(self, outcome: Any) -> None:
+        """Tell the interpreter which keys the database gave."""
+        interpreter = self.interpreter
+        interpreter.places = self._places()
+        derived = {(place[0], key) for place, key in interpreter.places.items()}
+        interpreter.keys = {}
+        if isinstance(outcome, iq.DispatchResult):
+            interpreter.at = outcome.event.at
+            for record in interpreter.records:
+                made = [_key(record, each) for each in outcome.created(record.cls)]
+                interpreter.keys[record] = [key for key in made if (record, key) not in derived]
+        elif outcome is not None:
+            record = self.storage.record_of(type(outcome))
+            interpreter.keys[record] = [_key(record, outcome)]
+
+    def _places(self) -> dict[Place, Any]:
+        """Where the stored derived records come from: it stands in two hidden columns beside each."""
+        found: dict[Place, Any] = {}
+        dialect = self.storage.schema.dialect
+        for record in self.interpreter.records:
+            for transform in record.cls.__iq_record__.transforms:  # type: ignore[attr-defined]
+                if transform.source in self.app.model.records:
+                    source = self.app.model.records[transform.source]
+                    link, index = f"{transform.name}__source", f"{transform.name}__index"
+                    sql = f'SELECT "id", "{link}", "{index}" FROM "{record.table}" WHERE "{link}" IS NOT NULL'
+                    keys = [dialect.from_db(each.key.type) or _as_it_is for each in (record, source)]
+                    with self.storage.executor() as executor:
+                        for key, of, position in executor.execute(sql, ()).fetchall():
+                            found[record, transform.name, keys[1](of), position] = keys[0](key)
+        return found
+
+    # -- comparing
+
+    def check(self, *, whole: bool = False) -> None:
+        """The database holds what the interpreter says; with ``whole`` collections and mirrors are asked, too."""
+        wanted = self.interpreter.state()
+        for record in self.interpreter.records:
+            found = {_key(record, each): each for each in self.storage.query(record.cls).all()}
+            expected = wanted[record.name]
+            assert sorted(found) == sorted(expected), f"{record}: there are {sorted(found)}, not {sorted(expected)}"
+            for key, values in expected.items():
+                for name, value in values.items():
+                    if whole or not isinstance(record.attributes[name], Collection | Mirror):
+                        stored = _read(record, found[key], name)
+                        assert same(stored, value), f"{record}#{key}.{name} is {stored!r}, but should be {value!r}"
+        differences = [
+            each
+            for each in self.app.verify()
+            if not (isinstance(each.stored, float) and same(each.stored, each.expected))
+        ]
+        assert not differences, [str(each) for each in differences]
+        assert self.storage.query(InteractionEvent).count() == self.events
+
+
+def _shown(key: Any) -> str:
+    return f"uuid.{key!r}" if isinstance(key, uuid.UUID) else repr(key)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _key(record: RecordModel, instance: Any) -> Any:
+    return instance.__dict__[record.key.name]
+
+
+def _read(record: RecordModel, instance: Any, name: str) -> Any:
+    attribute, value = record.attributes[name], getattr(instance, name)
+    if value is None:
+        return None
+    if isinstance(attribute, Collection):
+        return sorted(_key(attribute.target, each) for each in value)
+    if isinstance(attribute, Reference | Mirror):
+        return _key(attribute.target, value)
+    return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal; floats to nine digits, for sums may be taken in any order."""
+    if isinstance(one, float) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
+# -- drawing steps ------------------------------------------------------------------------
+
+
+@st.composite
+def steps(draw: st.DrawFn, schema: Schema, rows: Mapping[str, list[Any]]) -> str | None:
+    """A step over the records that there are: ``rows`` has their keys by the name of their class."""
+    return _Step(draw, schema, rows).text()
+
+
+class _Step:
+    def __init__(self, draw: st.DrawFn, schema: Schema, rows: Mapping[str, list[Any]]) -> None:
+        self.draw, self.schema, self.rows = draw, schema, rows
+
+    def pick(self, options: Any) -> Any:
+        return self.draw(st.sampled_from(options))
+
+    def chance(self, percent: int) -> bool:
+        return bool(self.draw(st.integers(0, 99)) >= 100 - percent)
+
+    def text(self) -> str | None:
+        few = [each for each in self.schema.classes if len(self.rows[each.name]) < 3 and not each.derived]
+        if few and self.chance(40):
+            return self.create(self.pick(few))
+        kinds: list[Callable[[], str | None]] = [self.creation, self.update, self.delete]
+        if self.schema.interactions:
+            kinds += [self.dispatch] * 4
+        return self.pick(kinds)()
+
+    # -- each kind
+
+    def creation(self) -> str | None:
+        return self.create(self.pick(self.schema.classes))
+
+    def create(self, cls: Class) -> str | None:
+        values = [
+            f"{field.name}={self.value(field.kind, field.nullable)}"
+            for field in cls.fields
+            if field.settable and (field.default is None or self.chance(50))
+        ]
+        for ref in cls.refs:
+            if ref.nullable and self.chance(30):
+                if not ref.changes:
+                    values.append(f"{ref.name}=None")
+                continue
+            found = self.record(ref.target)
+            if found is None and not ref.nullable:
+                return None
+            values.append(f"{ref.name}={found}")
+        return f"create({cls.name}({', '.join(values)}))"
+
+    def update(self) -> str | None:
+        target, cls = self.stored()
+        if target is None:
+            return None
+        free = [each for each in (*cls.fields, *cls.refs) if not (cls.derived and not each.changes)]
+        free = [each for each in free if getattr(each, "settable", True)]
+        if not free:
+            return None
+        values = {}
+        for each in self.draw(st.lists(st.sampled_from(free), min_size=1, max_size=2)):
+            if hasattr(each, "target"):
+                found = None if each.nullable and self.chance(30) else self.record(each.target)
+                if found is None and not each.nullable:
+                    continue
+                values[each.name] = found
+            else:
+                values[each.name] = self.value(each.kind, each.nullable)
+        return f"update({target}, {', '.join(f'{name}={value}' for name, value in values.items())})" if values else None
+
+    def delete(self) -> str | None:
+        target, cls = self.stored()
+        # A derived record lives as long as its source.
+        return None if target is None or cls.derived else f"delete({target})"
+
+    def dispatch(self) -> str | None:
+        act = self.pick(self.schema.interactions)
+        values = []
+        for name, kind, optional, many in act.items:
+            if many:
+                assert isinstance(kind, Class)
+                keys = self.rows[kind.name]
+                chosen = self.draw(st.lists(st.sampled_from(keys), max_size=3)) if keys else []
+                values.append(f"{name}=[{', '.join(f'get({kind.name}, {_shown(key)})' for key in chosen)}]")
+            elif isinstance(kind, str):
+                values.append(f"{name}={self.value(kind, optional)}")
+            elif optional and self.chance(30):
+                values.append(f"{name}=None")
+            else:
+                found = self.record(kind)
+                if found is None and not optional:
+                    return None
+                values.append(f"{name}={found}")
+        user = self.record(self.schema.classes[0], sure=True)
+        return f"dispatch({act.name}({', '.join(values)})" + (f", user={user})" if user else ")")
+
+    # -- parts
+
+    def value(self, kind: str, nullable: bool) -> str:
+        return "None" if nullable and self.chance(30) else str(self.pick(LITERALS[kind]))
+
+    def record(self, cls: Class, sure: bool = False) -> str | None:
+        keys = self.rows[cls.name]
+        if not sure and not cls.uuid and self.chance(3):
+            return f"get({cls.name}, 999)"
+        return f"get({cls.name}, {_shown(self.pick(keys))})" if keys else None
+
+    def stored(self) -> tuple[str | None, Any]:
+        some = [each for each in self.schema.classes if self.rows[each.name]]
+        if not some:
+            return None, None
+        cls = self.pick(some)
+        return f"get({cls.name}, {_shown(self.pick(self.rows[cls.name]))})", cls

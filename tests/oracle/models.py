@@ -1,0 +1,688 @@
+"""Random models: Hypothesis draws the source text of decorated classes, as a user would write them.
+
+Text, so that a failure shows a model which can be read, and pasted into a test. Classes are drawn
+in layers: a derived value reads only what was declared before it, so there are no cycles.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import TypeVar
+
+import attrs
+from hypothesis import strategies as st
+
+__all__ = ["LITERALS", "Class", "Field", "Interaction", "Ref", "Schema", "load", "schemas"]
+
+T = TypeVar("T")
+
+MODULE = "oracle_model"
+
+PRELUDE = """\
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from typing import Literal
+
+import interaqt as iq
+from interaqt import Event, Many
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+    BLUE = "blue"
+"""
+
+STATE = 'Literal["draft", "live", "gone"]'
+
+#: What values are drawn from, by annotation. Floats are eighths, so sums of them are exact.
+LITERALS: dict[str, tuple[str, ...]] = {
+    "int": ("0", "1", "2", "3", "-1", "7"),
+    "float": ("0.0", "0.5", "2.0", "-1.25", "3.125"),
+    "Decimal": ("Decimal('0')", "Decimal('0.10')", "Decimal('1.25')", "Decimal('-2.5')", "Decimal('3')"),
+    "str": ("''", "'a'", "'b'", "'Ab'", "'bab'", "'\\u00e4'"),
+    "bool": ("False", "True"),
+    "dt.datetime": (
+        "dt.datetime(2024, 12, 31, 23, 59, tzinfo=dt.UTC)",
+        "dt.datetime(2025, 1, 1, tzinfo=dt.UTC)",
+        "dt.datetime(2026, 6, 15, 12, 30, tzinfo=dt.UTC)",
+    ),
+    "dt.date": ("dt.date(2025, 3, 1)", "dt.date(2026, 12, 31)"),
+    "Colour": ("Colour.RED", "Colour.GREEN", "Colour.BLUE"),
+    STATE: ("'draft'", "'live'", "'gone'"),
+}  # fmt: skip
+
+#: Ways to test a value of each kind.
+TESTS: dict[str, tuple[str, ...]] = {
+    "int": ("{0} > 0", "{0} >= 2", "{0} == 1", "{0} != 0", "{0} in (1, 3)", "{0} % 2 == 0", "0 < {0} < 4"),
+    "float": ("{0} > 0.3", "{0} < 1.7", "{0} != 2.0", "{0} >= 0.9"),
+    "Decimal": ("{0} > 0", "{0} >= Decimal('1.25')", "{0} == Decimal('0.1')", "{0} < Decimal('2')"),
+    "str": ("{0} == 'a'", "{0}.startswith('b')", "len({0}) > 1", "'b' in {0}", "{0} < 'b'", "{0}.lower() == 'ab'"),
+    "bool": ("{0}", "not {0}"),
+    "dt.datetime": ("{0}.year >= 2025", "{0} > dt.datetime(2025, 1, 1, tzinfo=dt.UTC)", "{0}.month == 12"),
+    "dt.date": ("{0}.month == 3", "{0} > dt.date(2026, 1, 1)"),
+    "Colour": ("{0} == Colour.RED", "{0} != Colour.BLUE", "{0} in (Colour.RED, Colour.GREEN)"),
+    STATE: ("{0} == 'live'", "{0} != 'draft'"),
+}
+
+NUMBERS = ("int", "float", "Decimal")
+ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
+
+
+@attrs.define(eq=False)
+class Field:
+    """A property: plain, a state machine's, computed or derived."""
+
+    name: str
+    kind: str
+    nullable: bool = False
+    unique: bool = False
+    default: str | None = None
+    value: str | None = None
+    """The right hand side of what the framework keeps."""
+    body: str | None = None
+    """The body of a ``computed`` property."""
+    machine: bool = False
+    changes: list[str] = attrs.field(factory=list)
+
+    @property
+    def settable(self) -> bool:
+        return self.value is None and self.body is None and not self.machine
+
+    @property
+    def annotation(self) -> str:
+        return f"{self.kind} | None" if self.nullable else self.kind
+
+    def lines(self) -> Iterator[str]:
+        if self.body is not None:
+            yield f"    @iq.computed\n    def {self.name}(self) -> {self.annotation}:\n        return {self.body}\n"
+            return
+        value = self.value
+        if self.machine:
+            arguments = ", ".join(['"draft"', *self.changes])
+            value = f"iq.StateMachine({arguments})"
+        elif value is None:
+            options = [f"default={self.default}"] if self.default else []
+            options += ["unique=True"] if self.unique else []
+            options += [f"changes=[{', '.join(self.changes)}]"] if self.changes else []
+            value = f"iq.field({', '.join(options)})" if options else None
+        yield f"    {self.name}: {self.annotation}" + (f" = {value}" if value else "")
+
+
+@attrs.define(eq=False)
+class Ref:
+    """A reference."""
+
+    name: str
+    target: Class
+    nullable: bool = False
+    unique: bool = False
+    on_delete: str | None = None
+    changes: list[str] = attrs.field(factory=list)
+
+    @property
+    def annotation(self) -> str:
+        return f"{self.target.name} | None" if self.nullable else self.target.name
+
+    def line(self) -> str:
+        options = ["default=None"] if self.nullable and self.changes else []
+        options += ["unique=True"] if self.unique else []
+        options += [f'on_delete="{self.on_delete}"'] if self.on_delete else []
+        options += [f"changes=[{', '.join(self.changes)}]"] if self.changes else []
+        return f"    {self.name}: {self.annotation}" + (f" = iq.one({', '.join(options)})" if options else "")
+
+
+@attrs.define(eq=False)
+class Coll:
+    """A collection; ``far`` for one past a relation."""
+
+    name: str
+    link: Class
+    line: str
+    far: Class | None = None
+
+    @property
+    def element(self) -> Class:
+        return self.far or self.link
+
+
+@attrs.define(eq=False)
+class Class:
+    """An entity or relation that is being drawn."""
+
+    name: str
+    kind: str
+    decorator: str
+    uuid: bool = False
+    fields: list[Field] = attrs.field(factory=list)
+    refs: list[Ref] = attrs.field(factory=list)
+    colls: list[Coll] = attrs.field(factory=list)
+    mirrors: list[str] = attrs.field(factory=list)
+    rules: list[str] = attrs.field(factory=list)
+    born: bool = True
+    """False until the transforms that make it are drawn: nothing may depend on it before."""
+    derived: bool = False
+    given: set[str] = attrs.field(factory=set)
+    """What transforms from records say of it."""
+
+    def text(self) -> str:
+        lines = [f"    id: {'uuid.UUID' if self.uuid else 'int'} = iq.key()"]
+        lines += [line for each in self.fields if each.settable or each.machine for line in each.lines()]
+        lines += [each.line() for each in self.refs]
+        lines += [each.line for each in self.colls]
+        lines += self.mirrors
+        lines += [line for each in self.fields if not (each.settable or each.machine) for line in each.lines()]
+        lines += self.rules
+        return f"{self.decorator}\nclass {self.name}:\n" + "\n".join(lines) + "\n"
+
+
+@attrs.define(eq=False)
+class Interaction:
+    """An interaction with its payload: name and annotation, kind or class, optional, many."""
+
+    name: str
+    items: list[tuple[str, str | Class, bool, bool]] = attrs.field(factory=list)
+    guard: str | None = None
+
+    def text(self) -> str:
+        lines = []
+        for name, kind, optional, many in self.items:
+            bare = kind if isinstance(kind, str) else kind.name
+            bare = f"list[{bare}]" if many else bare
+            lines.append(f"    {name}: {bare}{' | None' if optional else ''}")
+        before, options = "", ""
+        if self.guard is not None:
+            function = f"admits_{self.name}"
+            before = f"@iq.condition\ndef {function}(e: Event[{self.name}]) -> bool:\n    return {self.guard}\n\n\n"
+            options = f"(guard={function})"
+        return f"{before}@iq.interaction{options}\nclass {self.name}:\n" + "\n".join(lines or ["    pass"]) + "\n"
+
+
+@attrs.define(eq=False, repr=False)
+class Schema:
+    """A drawn model."""
+
+    classes: list[Class]
+    interactions: list[Interaction]
+
+    def __repr__(self) -> str:
+        return f"<a model of {', '.join(each.name for each in self.classes)}>"
+
+    @property
+    def source(self) -> str:
+        names = [each.name for each in (*self.classes, *self.interactions)]
+        texts = [each.text() for each in (*self.interactions, *self.classes)]
+        return "\n\n".join([PRELUDE, *texts, f"MODELS = [{', '.join(names)}]\n"])
+
+
+def load(source: str) -> ModuleType:
+    """The source as a module, its lines known to tracebacks and error messages."""
+    module = ModuleType(MODULE)
+    file = f"<{MODULE}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    sys.modules[MODULE] = module
+    exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Schema:
+    """Any model that the framework should take."""
+    return _Drawing(draw).schema()
+
+
+# -- paths --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Path:
+    """An attribute that is reached from a variable: its text, and which steps on the way may be None."""
+
+    text: str
+    guards: tuple[str, ...]
+    kind: str | Class
+    nullable: bool
+
+    def guarded(self, test: str, word: str = "and") -> str:
+        """``test`` where the way exists, else False (or True, for ``or``)."""
+        conditions = [f"{each} is {'not ' if word == 'and' else ''}None" for each in self.guards]
+        return f" {word} ".join([*conditions, test])
+
+
+def paths(cls: Class, text: str, depth: int, guards: tuple[str, ...] = ()) -> Iterator[Path]:
+    """What may be read of a record of ``cls``, through references to records that are drawn already."""
+    if not cls.born:
+        return
+    for field in cls.fields:
+        yield Path(f"{text}.{field.name}", guards, field.kind, field.nullable)
+    for ref in cls.refs:
+        here = f"{text}.{ref.name}"
+        yield Path(here, guards, ref.target, ref.nullable)
+        if depth:
+            yield from paths(ref.target, here, depth - 1, (*guards, here) if ref.nullable else guards)
+
+
+# -- drawing ------------------------------------------------------------------------------
+
+
+class _Drawing:
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.classes: list[Class] = []
+        self.interactions: list[Interaction] = []
+        self._serial = itertools.count(1)
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self.draw(st.sampled_from(options))
+
+    def chance(self, percent: int) -> bool:
+        return self.draw(st.integers(0, 99)) >= 100 - percent
+
+    def name(self, prefix: str) -> str:
+        return f"{prefix}{next(self._serial)}"
+
+    def schema(self) -> Schema:
+        for index in range(self.pick([1, 2, 2, 3, 3, 4, 5])):
+            self.make_class(index)
+        for _ in range(self.draw(st.integers(2, 12))):
+            self.add_rule()
+        for each in self.classes:
+            each.born = True
+        for index in range(self.draw(st.integers(0, 4))):
+            self.make_interaction(index)
+        # A transform names its source, so what is derived comes after what it is derived from.
+        return Schema(sorted(self.classes, key=lambda each: each.derived), self.interactions)
+
+    # -- classes
+
+    def make_class(self, index: int) -> None:
+        entities = [each for each in self.classes if each.kind == "entity" and each.born]
+        if entities and self.chance(35):
+            cls = self.relation(index, entities)
+        else:
+            name = "User" if index == 0 else "ABCDE"[index]
+            cls = Class(name, "entity", "@iq.entity")
+            self.classes.append(cls)
+            late = index > 0 and self.chance(30)
+            cls.born = not late
+            for _ in range(self.draw(st.integers(0, 2 if index else 1))):
+                self.reference(cls, late)
+        cls.uuid = self.chance(10)
+        for _ in range(self.draw(st.integers(1, 3))):
+            cls.fields.append(self.plain_field(cls))
+        if self.chance(40):
+            cls.fields.append(Field(self.name("state"), STATE, machine=True))
+
+    def relation(self, index: int, entities: list[Class]) -> Class:
+        repeatable = self.chance(30)
+        cls = Class(f"R{index}", "relation", "@iq.relation(repeatable=True)" if repeatable else "@iq.relation")
+        self.classes.append(cls)
+        for end in ("left", "right"):
+            target = self.pick(entities)
+            ref = Ref(end, target)
+            cls.refs.append(ref)
+            if self.chance(75):
+                self.inverse(cls, ref)
+        return cls
+
+    def reference(self, cls: Class, late: bool) -> None:
+        target = self.pick(self.classes)
+        # What it refers to must be there first: nothing can be made of what needs itself.
+        nullable = target is cls or late or not target.born or self.chance(40)
+        on_delete = self.pick([None, "cascade", "cascade", "set_null"] if nullable else [None, "cascade"])
+        ref = Ref(self.name("ref"), target, nullable, self.chance(15), on_delete)
+        cls.refs.append(ref)
+        if self.chance(85):
+            self.inverse(cls, ref)
+
+    def inverse(self, cls: Class, ref: Ref) -> None:
+        name = self.name("many")
+        if ref.unique:
+            ref.target.mirrors.append(f'    {name}: {cls.name} | None = iq.one(inverse="{ref.name}")')
+            return
+        line = f'    {name}: Many[{cls.name}] = iq.many(inverse="{ref.name}")'
+        ref.target.colls.append(Coll(name, cls, line))
+
+    def through(self) -> None:
+        """A collection past a relation, where it is clear which reference goes on."""
+        options = [
+            (owner, coll, onward)
+            for owner in self.classes
+            for coll in owner.colls
+            if coll.far is None
+            for onward in coll.link.refs
+            if not onward.nullable
+            and f'inverse="{onward.name}"' not in coll.line
+            and [
+                each.target
+                for each in coll.link.refs
+                if f'inverse="{each.name}"' not in coll.line
+            ].count(onward.target) == 1
+        ]  # fmt: skip
+        if options:
+            owner, coll, onward = self.pick(options)
+            name = self.name("far")
+            line = f'    {name}: Many[{onward.target.name}] = iq.many(through="{coll.name}")'
+            owner.colls.append(Coll(name, coll.link, line, onward.target))
+
+    def plain_field(self, cls: Class) -> Field:
+        kind = self.pick(["int", "int", "int", *LITERALS])
+        nullable = self.chance(25)
+        default = self.pick(LITERALS[kind]) if self.chance(15) else None
+        unique = kind in ("int", "str") and cls.born and default is None and self.chance(8)
+        return Field(self.name(kind[0].lower()), kind, nullable, unique, default)
+
+    # -- expressions
+
+    def condition(self, found: Sequence[Path], depth: int = 1) -> str:
+        """A condition over what may be read."""
+        if depth and self.chance(30):
+            word = self.pick(["and", "or"])
+            return f"({self.condition(found, 0)}) {word} ({self.condition(found, 0)})"
+        path = self.pick(found)
+        if isinstance(path.kind, Class):
+            same = [each for each in found if each.kind is path.kind and each is not path and not each.guards]
+            if path.nullable and not (same and self.chance(30)):
+                return path.guarded(f"{path.text} is {self.pick(['not ', ''])}None")
+            if same:
+                return path.guarded(f"{path.text} {self.pick(['==', '!='])} {self.pick(same).text}")
+            plain = [each for each in found if isinstance(each.kind, str)]
+            return self.condition(plain, 0)
+        test = self.pick(TESTS[path.kind]).format(path.text)
+        if path.nullable:
+            if self.chance(20):
+                return path.guarded(f"{path.text} is None")
+            path = attrs.evolve(path, guards=(*path.guards, path.text))
+        return path.guarded(test, "or" if path.guards and self.chance(20) else "and")
+
+    def number(self, kind: str, found: Sequence[Path], nullable: bool) -> str | None:
+        """A number of the kind, None where it may be; None where there is nothing of that kind."""
+        fitting = [each for each in found if each.kind == kind]
+        if not fitting:
+            return None
+        path = self.pick(fitting)
+        otherwise = "None" if nullable and self.chance(60) else ZERO[kind]
+        guards = (*path.guards, path.text) if path.nullable else path.guards
+        if path.nullable and not path.guards and otherwise == "None":
+            return path.text
+        text = path.text
+        if self.chance(25):
+            text = self.pick([f"{text} + {LITERALS[kind][1]}", f"-{text}", f"{text} * 2", f"abs({text})"])
+            if kind == "float":
+                text = text.replace("* 2", "* 2.0")
+        if not guards:
+            return text
+        return f"{text} if {' and '.join(f'{each} is not None' for each in guards)} else {otherwise}"
+
+    # -- what is derived
+
+    def add_rule(self) -> None:
+        unborn = [each for each in self.classes if not each.born]
+        match self.pick(["aggregate", "aggregate", "aggregate", "derive", "computed", "through"]):
+            case "derive" if unborn:
+                self.derive(self.pick(unborn))
+            case "computed":
+                self.computed()
+            case "through":
+                self.through()
+            case _:
+                self.aggregate()
+
+    def aggregate(self) -> None:
+        options = [
+            (cls, coll)
+            for cls in self.classes
+            if cls.born
+            for coll in cls.colls
+            if coll.link.born and coll.element.born
+        ]  # fmt: skip
+        if not options:
+            return
+        cls, coll = self.pick(options)
+        # What was derived last is read most, so that rules stand on one another.
+        found = list(paths(coll.element, "x", 2))
+        derived = [
+            each for each in found if each.text.rsplit(".", 1)[1][:4] in ("sum_", "num_", "avg_", "all_", "any_")
+        ]
+        found += derived * 2
+        rule = self.pick(["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"])
+        where = f", where=lambda x: {self.condition(found)}" if self.chance(60) else ""
+        kind = self.pick(NUMBERS)
+        if rule == "Count":
+            field = Field(self.name("num_"), "int", value=f"iq.Count({coll.name}{where})")
+        elif rule in ("Every", "Any"):
+            test = self.condition(found)
+            field = Field(
+                self.name("all_" if rule == "Every" else "any_"),
+                "bool",
+                value=f"iq.{rule}({coll.name}, where=lambda x: {test})",
+            )
+        else:
+            of = self.number(kind, found, nullable=True) or self.number("int", found, nullable=True)
+            if of is None:
+                return
+            if not any(each.kind == kind for each in found):
+                kind = "int"
+            if rule == "Summation":
+                field = Field(self.name("sum_"), kind, value=f"iq.Summation({coll.name}, of=lambda x: {of}{where})")
+            elif rule == "Average":
+                default = f", default={self.pick(['0.0', '1.5'])}" if self.chance(40) else ""
+                value = f"iq.Average({coll.name}, of=lambda x: {of}{where}{default})"
+                field = Field(self.name("avg_"), "float", nullable=not default, value=value)
+            else:
+                weight = self.number(kind, [each for each in found if each not in derived], nullable=True) or of
+                start = f", start={LITERALS[kind][2]}" if self.chance(25) else ""
+                value = f"iq.WeightedSummation({coll.name}, lambda x: {weight}, lambda x: {of}{where}{start})"
+                field = Field(self.name("sum_"), kind, value=value)
+        cls.fields.append(field)
+
+    def computed(self) -> None:
+        cls = self.pick([each for each in self.classes if each.born])
+        found = list(paths(cls, "self", 1))
+        if self.chance(50):
+            cls.fields.append(Field(self.name("is_"), "bool", body=self.condition(found)))
+        else:
+            value = self.number("int", found, nullable=False)
+            if value is not None:
+                cls.fields.append(Field(self.name("val_"), "int", body=value))
+
+    def derive(self, cls: Class) -> None:
+        """Make a class derived from one or two records."""
+        sources = [each for each in self.classes if each.born]
+        for _ in range(self.pick([1, 1, 2])):
+            source = self.pick(sources)
+            found = list(paths(source, "s", 2))
+            made = self.construction(cls, found, [Path("s", (), source, False)])
+            shape = self.pick(["one", "if", "two", "choice"])
+            second = made if shape == "one" else self.construction(cls, found, [Path("s", (), source, False)])
+            text = {
+                "one": made,
+                "if": f"{made} if {self.condition(found)} else None",
+                "two": f"[{made}, {second}]",
+                "choice": f"{made} if {self.condition(found)} else [{second}, {made}]",
+            }[shape]
+            cls.rules.append(f"    {self.name('made')} = iq.Transform({source.name}, lambda s: {text})")
+        cls.derived = cls.born = True
+        # So that the text of a transform comes after that of its source.
+        self.classes.remove(cls)
+        self.classes.append(cls)
+
+    def construction(self, cls: Class, found: Sequence[Path], roots: Sequence[Path], event: bool = False) -> str:
+        """``Cls(a=..., b=...)`` of what may be read; every attribute that has no default is given."""
+        values = [
+            f"{field.name}={self.value(field, found)}"
+            for field in cls.fields
+            if field.settable and (field.default is None or event)
+        ]
+        for ref in cls.refs:
+            fitting = [each for each in (*roots, *found) if each.kind is ref.target]
+            fitting = [each for each in fitting if ref.nullable or not (each.guards or each.nullable)]
+            if fitting and (not ref.nullable or self.chance(70)):
+                path = self.pick(fitting)
+                text = path.text
+                if path.guards:
+                    text = f"{text} if {' and '.join(f'{each} is not None' for each in path.guards)} else None"
+                values.append(f"{ref.name}={text}")
+            elif ref.nullable:
+                values.append(f"{ref.name}=None")
+            else:
+                raise LookupError(ref.name)
+        cls.given |= {each.split("=", 1)[0] for each in values}
+        return f"{cls.name}({', '.join(values)})"
+
+    def value(self, field: Field, found: Sequence[Path]) -> str:
+        fitting = [each for each in found if each.kind == field.kind and (field.nullable or not each.nullable)]
+        fitting = [each for each in fitting if not each.guards or field.nullable or field.kind in ZERO]
+        if fitting and self.chance(70):
+            path = self.pick(fitting)
+            if not path.guards:
+                return path.text
+            otherwise = "None" if field.nullable else ZERO[field.kind]
+            return f"{path.text} if {' and '.join(f'{each} is not None' for each in path.guards)} else {otherwise}"
+        return self.pick(LITERALS[field.kind])
+
+    # -- interactions
+
+    def make_interaction(self, index: int) -> None:
+        act = Interaction(f"Act{index}")
+        self.interactions.append(act)
+        for _ in range(self.draw(st.integers(1, 3))):
+            effect = self.pick(["move", "set", "refer", "create", "create", "end"])
+            getattr(self, f"effect_{effect}")(act)
+        if self.chance(30):
+            found = self.readable(act)
+            if found:
+                act.guard = self.condition(found)
+
+    def item(self, act: Interaction, kind: str | Class, optional: bool = False, many: bool = False) -> str:
+        """A payload item of the kind: one that is there, or a new one."""
+        fitting = [each[0] for each in act.items if each[1:] == (kind, optional, many)]
+        if fitting and self.chance(60):
+            return f"e.payload.{self.pick(fitting)}"
+        name = self.name("item")
+        act.items.append((name, kind, optional, many))
+        return f"e.payload.{name}"
+
+    def readable(self, act: Interaction) -> list[Path]:
+        found: list[Path] = []
+        for name, kind, optional, many in act.items:
+            text = f"e.payload.{name}"
+            if many:
+                continue
+            if isinstance(kind, str):
+                found.append(Path(text, (), kind, optional))
+            else:
+                found += paths(kind, text, 1, (text,) if optional else ())
+        return found
+
+    def where(self, act: Interaction, cls: Class) -> str:
+        """``record=`` of a change: one, one that may be missing, several that are given, or found by a way."""
+        ways = ["one", "one", "optional", "many"]
+        holders = [(owner, coll) for owner in self.classes for coll in owner.colls if coll.element is cls]
+        ways += ["found"] if holders else []
+        match self.pick(ways):
+            case "one":
+                return f"record=lambda e: {self.item(act, cls)}"
+            case "optional":
+                return f"record=lambda e: {self.item(act, cls, optional=True)}"
+            case "many":
+                return f"record=lambda e: {self.item(act, cls, many=True)}"
+            case _:
+                owner, coll = self.pick(holders)
+                return f"record=lambda e: list({self.item(act, owner)}.{coll.name})"
+
+    def effect_move(self, act: Interaction) -> None:
+        options = [
+            (cls, field)
+            for cls in self.classes
+            for field in cls.fields
+            if field.machine and not any(f"iq.on({act.name}," in each for each in field.changes)
+        ]
+        if options:
+            cls, field = self.pick(options)
+            moves = self.pick(['"draft": "live"', '"draft": "live", "live": "gone"', '"live": "draft", "gone": "live"'])
+            field.changes.append(f"iq.on({act.name}, {{{moves}}}, {self.where(act, cls)})")
+
+    def effect_set(self, act: Interaction) -> None:
+        options = [
+            (cls, field)
+            for cls in self.classes
+            for field in cls.fields
+            if field.settable and self.may_change(cls, field, act)
+        ]
+        if options:
+            cls, field = self.pick(options)
+            where = self.where(act, cls)
+            if self.chance(70):
+                value = self.item(act, field.kind, field.nullable and self.chance(50))
+            else:
+                value = self.value(field, [each for each in self.readable(act) if not each.guards])
+            field.changes.append(f"iq.on({act.name}, {where}, set=lambda e: {value})")
+
+    def effect_refer(self, act: Interaction) -> None:
+        options = [(cls, ref) for cls in self.classes for ref in cls.refs if self.may_change(cls, ref, act)]
+        if options:
+            cls, ref = self.pick(options)
+            value = self.item(act, ref.target, ref.nullable and self.chance(60))
+            ref.changes.append(f"iq.on({act.name}, {self.where(act, cls)}, set=lambda e: {value})")
+
+    def may_change(self, cls: Class, attribute: Field | Ref, act: Interaction) -> bool:
+        """One change of an attribute by one interaction; and nothing that follows from a source."""
+        if any(f"iq.on({act.name}," in each for each in attribute.changes):
+            return False
+        return not (cls.derived and attribute.name in cls.given)
+
+    def effect_create(self, act: Interaction) -> None:
+        cls = self.pick(self.classes)
+        given = set(cls.given)
+        try:
+            made = self.created(act, cls)
+            shape = self.pick(["one", "one", "if", "two"])
+            second = self.created(act, cls) if shape == "two" else made
+        finally:
+            cls.given = given
+        found = self.readable(act)
+        text = made
+        if shape == "two":
+            text = f"[{made}, {second}]"
+        elif shape == "if" and found:
+            text = f"{made} if {self.condition(found)} else None"
+        cls.rules.append(f"    {self.name('done')} = iq.Transform({act.name}, lambda e: {text})")
+
+    def created(self, act: Interaction, cls: Class) -> str:
+        for ref in cls.refs:
+            if not ref.nullable or self.chance(40):
+                self.item(act, ref.target)
+        if self.chance(60):
+            for field in cls.fields:
+                if field.settable and field.default is None and self.chance(50):
+                    self.item(act, field.kind, field.nullable)
+        roots = [
+            Path(f"e.payload.{name}", (), kind, optional) for name, kind, optional, many in act.items
+            if isinstance(kind, Class) and not many
+        ]  # fmt: skip
+        return self.construction(cls, self.readable(act), roots, event=True)
+
+    def effect_end(self, act: Interaction) -> None:
+        options = [each for each in self.classes if not each.derived]
+        cls = self.pick(options)
+        if self.chance(50):
+            test = f"self == {self.item(act, cls)}"
+        else:
+            found = [*paths(cls, "self", 1)]
+            test = self.condition(found)
+            mine = [each for each in found if isinstance(each.kind, Class) and not each.guards]
+            if mine:
+                path = self.pick(mine)
+                assert isinstance(path.kind, Class)
+                test = f"{path.text} == {self.item(act, path.kind)} and ({test})"
+        annotated = f"def {self.name('ended')}(self, e: Event[{act.name}]) -> bool"
+        cls.rules.append(f"\n    @iq.deleted_by({act.name})\n    {annotated}:\n        return {test}\n")

@@ -1,0 +1,191 @@
+"""Failures that random models and histories have found, each as small as it could be made."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracle.histories import Session
+from tests.oracle.models import PRELUDE
+
+pytest_plugins = ("tests.databases",)
+
+
+def play(database: object, model: str, *steps: str) -> None:
+    """Do the steps, each compared with the interpreter; a model is written as the oracle writes it."""
+    session = Session(f"{PRELUDE}\n\n{model}", database)  # type: ignore[arg-type]
+    for step in steps:
+        session.step(step)
+        session.check(whole=True)
+
+
+def test_makers_see_the_state_before_the_event(database: object) -> None:
+    model = """
+@iq.interaction
+class Raise:
+    user: User
+    level: int
+
+
+@iq.entity
+class User:
+    level: int = iq.field(changes=iq.on(Raise, record=lambda e: e.payload.user, set=lambda e: e.payload.level))
+    raised = iq.Transform(Raise, lambda e: User(level=e.payload.user.level))
+
+
+MODELS = [User, Raise]
+"""
+    play(database, model, "create(User(level=1))", "dispatch(Raise(user=get(User, 1), level=2))")
+
+
+def test_what_an_interaction_ends_did_exist(database: object) -> None:
+    model = """
+@iq.interaction
+class Leave:
+    user: User
+
+
+@iq.entity
+class User:
+    name: str
+
+    @iq.deleted_by(Leave)
+    def left(self, e: Event[Leave]) -> bool:
+        return self == e.payload.user
+
+
+MODELS = [User, Leave]
+"""
+    leave = "dispatch(Leave(user=get(User, 1)))"
+    play(database, model, "create(User(name='a'))", leave, leave)
+
+
+def test_an_average_of_decimals(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    orders: Many[Order] = iq.many(inverse="user")
+    mean: float | None = iq.Average(orders, of=lambda o: o.total)
+
+
+@iq.entity
+class Order:
+    user: User
+    total: Decimal | None
+
+
+MODELS = [User, Order]
+"""
+    play(
+        database,
+        model,
+        "create(User())",
+        "create(Order(user=get(User, 1), total=Decimal('0.1')))",
+        "create(Order(user=get(User, 1), total=None))",
+        "create(Order(user=get(User, 1), total=Decimal('1.25')))",
+        "update(get(Order, 1), total=None)",
+        "delete(get(Order, 3))",
+    )
+
+
+CIRCLES = """
+@iq.entity
+class User:
+    boss: User | None = iq.one(on_delete="cascade")
+    staff: Many[User] = iq.many(inverse="boss")
+    count: int = iq.Count(staff)
+    below: int = iq.Summation(staff, of=lambda x: x.count)
+
+
+MODELS = [User]
+"""
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_records_that_go_with_one_another_in_a_circle(database: object, first: int) -> None:
+    play(
+        database,
+        CIRCLES,
+        "create(User(boss=None))",
+        "create(User(boss=get(User, 1)))",
+        "create(User(boss=get(User, 2)))",
+        "create(User(boss=get(User, 3)))",
+        "update(get(User, 1), boss=get(User, 3))",
+        f"delete(get(User, {first}))",
+    )
+
+
+def test_a_record_that_goes_with_itself(database: object) -> None:
+    play(
+        database,
+        CIRCLES,
+        "create(User(boss=None))",
+        "update(get(User, 1), boss=get(User, 1))",
+        "create(User(boss=get(User, 1)))",
+        "delete(get(User, 1))",
+    )
+
+
+@pytest.mark.parametrize("order", ["User, Team, Note", "Note, Team, User", "Team, Note, User"])
+def test_a_reference_that_forbids_deleting_forbids_none_when_its_own_record_goes_too(
+    database: object, order: str
+) -> None:
+    model = f"""
+@iq.entity
+class User:
+    teams: Many[Team] = iq.many(inverse="user")
+    notes: Many[Note] = iq.many(inverse="user")
+
+
+@iq.entity
+class Team:
+    user: User = iq.one(on_delete="cascade")
+
+
+@iq.entity
+class Note:
+    user: User = iq.one(on_delete="cascade")
+    team: Team
+
+
+MODELS = [{order}]
+"""
+    play(
+        database,
+        model,
+        "create(User())",
+        "create(Team(user=get(User, 1)))",
+        "create(Note(user=get(User, 1), team=get(Team, 1)))",
+        "delete(get(Team, 1))",
+        "delete(get(User, 1))",
+    )
+
+
+@pytest.mark.parametrize("order", ["User, Post, Flag", "User, Flag, Post"])
+def test_nothing_is_derived_from_a_record_that_is_on_its_way_out(database: object, order: str) -> None:
+    model = f"""
+@iq.entity
+class User:
+    posts: Many[Post] = iq.many(inverse="user")
+    count: int = iq.Count(posts)
+
+
+@iq.entity
+class Post:
+    user: User = iq.one(on_delete="cascade")
+
+
+@iq.entity
+class Flag:
+    text: str
+    made = iq.Transform(User, lambda s: Flag(text='empty') if s.count == 0 else None)
+
+
+MODELS = [{order}]
+"""
+    play(
+        database,
+        model,
+        "create(User())",
+        "create(Post(user=get(User, 1)))",
+        "delete(get(User, 1))",
+    )
