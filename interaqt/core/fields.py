@@ -7,7 +7,7 @@ a specification that the class decorator reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 import attrs
 
@@ -92,28 +92,20 @@ class ComputedSpec(Spec):
 
 @overload
 def field(
-    *,
-    default: T,
-    unique: bool = ...,
-    index: bool = ...,
-    validator: Any = ...,
-    converter: Any = ...,
-    changes: Transition[T] | Sequence[Transition[T]] = ...,
+    *, default: T, unique: bool = ..., index: bool = ..., validator: Any = ..., converter: Any = ...
 ) -> T: ...
 @overload
 def field(
-    *,
-    factory: Callable[[], T],
-    unique: bool = ...,
-    index: bool = ...,
-    validator: Any = ...,
-    converter: Any = ...,
-    changes: Transition[T] | Sequence[Transition[T]] = ...,
+    *, factory: Callable[[], T], unique: bool = ..., index: bool = ..., validator: Any = ..., converter: Any = ...
 ) -> T: ...
+# Where there are changes, they say the type: a `default: T` beside them would be a reason for
+# pyright to take T for str where the attribute is a Literal. A default is checked at setup, too.
 @overload
 def field(
     *,
     changes: Transition[T] | Sequence[Transition[T]],
+    default: object = ...,
+    factory: Callable[[], object] = ...,
     unique: bool = ...,
     index: bool = ...,
     validator: Any = ...,
@@ -263,3 +255,6 @@ class computed(Generic[T]):  # noqa: N801 - a decorator
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
         return self if instance is None else self.function(instance)
+
+    def __set__(self, instance: object, value: Never) -> None:
+        raise AttributeError(f"{self.spec.name} is computed; it can't be set")

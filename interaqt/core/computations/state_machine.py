@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 import attrs
 
@@ -32,6 +32,14 @@ class Transition(Generic[S]):
     location: Location
 
 
+@overload
+def on(
+    source: type[P], moves: Mapping[S, S], *, record: Callable[[Event[P]], object] | None = ...
+) -> Transition[S]: ...
+@overload
+def on(
+    source: type[P], *, set: Callable[[Event[P]], S], record: Callable[[Event[P]], object] | None = ...
+) -> Transition[S]: ...
 def on(
     source: type[P],
     moves: Mapping[S, S] | None = None,
@@ -70,8 +78,13 @@ def _declared(source: object) -> str:
     return f"{subject}: on({getattr(source, '__name__', source)})" if subject else ""
 
 
-def StateMachine(initial: S, *transitions: Transition[S], init: Literal[False] = False) -> S:
-    """A property that starts as ``initial`` and is moved by interactions, each given by :func:`on`."""
+def StateMachine(initial: object, *transitions: Transition[S], init: Literal[False] = False) -> S:
+    """A property that starts as ``initial`` and is moved by interactions, each given by :func:`on`.
+
+    The states are those of the attribute's type, such as ``Literal["new", "paid"]`` or an Enum.
+    """
+    # `initial: S` would be a reason for pyright to take S for str, and then to refuse a Literal
+    # attribute; so a type checker checks the moves, and the initial state is checked at setup.
     location = Location.of_caller()
     for each in transitions:
         if not isinstance(each, Transition):

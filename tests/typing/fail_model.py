@@ -1,0 +1,101 @@
+"""Mistakes in a model that a type checker finds: each marked line, and no other, is an error in mypy."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import interaqt as iq
+from interaqt import Event, Many
+
+
+@iq.interaction
+class Pay:
+    order: Order
+    amount: Decimal
+
+
+@iq.interaction
+class Rename:
+    customer: Customer
+    name: str
+
+
+@iq.condition
+def is_rich(event: Event[Pay]) -> bool:
+    return event.payload.amout > 3  # E: attr-defined
+
+
+@iq.condition
+def is_named(event: Event[Rename]) -> bool:
+    return event.payload.name != ""
+
+
+@iq.condition  # E: arg-type
+def is_counted(event: Event[Pay]) -> int:
+    return 3
+
+
+both = is_rich & is_named  # E: operator
+
+
+@iq.entity
+class Customer:
+    id: int = iq.key()
+    name: str = iq.field(changes=iq.on(Rename, set=lambda e: e.payload.nam))  # E: attr-defined
+    nick: str = iq.field(default=3)  # E: assignment
+    age: int = iq.field(factory=list)  # E: assignment
+    level: int = iq.field(changes=iq.on(Rename, set=lambda e: e.payload.name))  # E: assignment
+    orders: Many[Order] = iq.many(inverse="customer")
+
+    order_count: str = iq.Count(orders)  # E: assignment
+    paid: int = iq.Count(orders, where=lambda order: order.stat == "paid")  # E: attr-defined
+    large: int = iq.Count(orders, where=lambda order: order.customer.nam == "Ada")  # E: attr-defined
+    named: int = iq.Count(orders, where=lambda order: order.number)  # E: arg-type
+    number: int = iq.Count([1, 2])  # E: arg-type
+    total: Decimal = iq.Summation(orders, lambda order: order.number)  # E: type-var
+    mean: float = iq.Average(orders, lambda order: order.total)  # E: assignment
+    all_paid: int = iq.Summation(orders, lambda order: order.totl)  # E: attr-defined
+    any_paid: str = iq.Any(orders, lambda order: order.status == "paid")  # E: assignment
+
+    @iq.computed
+    def shout(self) -> str:
+        return self.name.uper()  # E: attr-defined
+
+
+@iq.entity
+class Order:
+    number: str
+    customer: Customer
+    total: Decimal
+    status: Literal["new", "paid"] = iq.StateMachine(
+        "new",
+        iq.on(Pay, {"new": "payed"}),  # E: dict-item
+        iq.on(Pay, {"nwe": "paid"}),  # E: dict-item
+        iq.on(Pay, {"new": "paid"}, record=lambda e: e.payload.ordr),  # E: attr-defined
+    )
+    step: int = iq.StateMachine(1, iq.on(Pay, {"new": "paid"}))  # E: assignment
+
+    paid = iq.Transform(
+        Pay,
+        lambda e: Order(number="1", customer=e.payload.customer, total=e.payload.amount),  # E: attr-defined
+    )
+    made = iq.Transform(Pay, lambda e: Order(number="1", total=e.payload.amount))  # E: call-arg
+
+    @iq.deleted_by(Pay)  # E: arg-type
+    def gone(self, e: Event[Rename]) -> bool:
+        return True
+
+    @iq.deleted_by(Pay)
+    def dropped(self, e: Event[Pay]) -> bool:
+        return self == e.payload.oder  # E: attr-defined
+
+
+@iq.side_effect(Order, on="creation")  # E: arg-type
+def tell(change: iq.RecordChange[Order]) -> None:
+    print(change.record.numbr)  # E: attr-defined
+
+
+@iq.interaction(guard=lambda event: True)  # E: call-overload
+class Close:
+    order: Order

@@ -1,0 +1,186 @@
+"""A program that uses every public form; clean under ``mypy --strict`` and ``pyright``. It is checked, not run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, assert_type
+
+import attrs
+
+import interaqt as iq
+from interaqt import Event, Many
+
+
+class Level(enum.Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+@attrs.frozen
+class Address:
+    street: str
+    city: str
+
+
+@iq.interaction
+class CreateOrder:
+    number: str
+    customer: Customer
+    note: str | None = None
+
+
+@iq.interaction
+class Pay:
+    order: Order
+    amount: Decimal = Decimal(0)
+
+
+@iq.interaction
+class Cancel:
+    order: Order
+
+
+@iq.interaction
+class Remark:
+    order: Order
+    remark: str | None = None
+    mood: Literal["good", "bad"] = "good"
+
+
+@iq.condition
+def is_customer(event: Event[Pay]) -> bool:
+    return bool(event.payload.order.customer == event.user)
+
+
+@iq.condition
+def is_cheap(event: Event[Pay]) -> bool:
+    return event.payload.amount < 100
+
+
+@iq.interaction(guard=is_customer & (is_cheap | ~is_cheap))
+class Refund:
+    order: Order
+    amount: Decimal
+
+
+@iq.entity
+class Customer:
+    id: int = iq.key()
+    name: str
+    level: Level = Level.LOW
+    address: Address | None = None
+    orders: Many[Order] = iq.many(inverse="customer")
+
+    order_count: int = iq.Count(orders)
+    open_orders: int = iq.Count(orders, where=lambda order: order.status == "new")
+    revenue: Decimal = iq.Summation(orders, lambda order: order.total, where=lambda order: order.status == "paid")
+    weight: float = iq.WeightedSummation(orders, lambda order: order.boxes, lambda order: order.weight)
+    mean: float | None = iq.Average(orders, lambda order: order.total)
+    mean_or_zero: float = iq.Average(orders, lambda order: order.weight, default=0.0)
+    all_paid: bool = iq.Every(orders, lambda order: order.status == "paid")
+    any_paid: bool = iq.Any(orders, lambda order: order.status == "paid")
+
+    @iq.computed
+    def shout(self) -> str:
+        return self.name.upper()
+
+
+@iq.entity(unique=[("customer", "number")])
+class Order:
+    LIMIT: ClassVar[int] = 10
+
+    code: uuid.UUID = iq.key()
+    number: str = iq.field(index=True, validator=attrs.validators.min_len(1), converter=str.strip)
+    customer: Customer = iq.one(on_delete="cascade")
+    at: dt.datetime = iq.field(factory=lambda: dt.datetime.now(dt.UTC))
+    tags: list[str] = iq.field(factory=list)
+    total: Decimal = iq.field(default=Decimal(0), changes=iq.on(Refund, set=lambda e: e.payload.amount))
+    boxes: float = 1.0
+    weight: float = iq.field(default=0.0)
+    note: str | None = None
+    remark: str | None = iq.field(default=None, changes=iq.on(Remark, set=lambda e: e.payload.remark))
+    mood: Literal["good", "bad"] = iq.field(default="good", changes=iq.on(Remark, set=lambda e: e.payload.mood))
+    helper: Customer | None = iq.one(default=None, changes=iq.on(Remark, set=lambda e: e.payload.order.customer))
+    level: Level = iq.StateMachine(Level.LOW, iq.on(Pay, {Level.LOW: Level.HIGH}))
+    status: Literal["new", "paid", "cancelled"] = iq.StateMachine(
+        "new",
+        iq.on(Pay, {"new": "paid"}),
+        iq.on(Cancel, {"new": "cancelled", "paid": "cancelled"}, record=lambda e: e.payload.order),
+    )
+
+    created = iq.Transform(
+        CreateOrder,
+        lambda e: Order(number=e.payload.number, customer=e.payload.customer, note=e.payload.note),
+    )
+
+    @iq.deleted_by(Refund)
+    def refunded(self, e: Event[Refund]) -> bool:
+        return self == e.payload.order
+
+
+def invoice_of(order: Order) -> Invoice | None:
+    return Invoice(number=order.number, total=order.total) if order.status == "paid" else None
+
+
+@iq.entity
+class Invoice:
+    number: str
+    total: Decimal
+
+    made = iq.Transform(Order, invoice_of)
+
+
+@iq.relation(repeatable=True)
+class Visit:
+    one: Customer
+    other: Customer
+    at: dt.datetime | None = None
+
+
+@iq.side_effect(Order, on=["create", "delete"])
+def tell(change: iq.RecordChange[Order]) -> None:
+    assert_type(change.record, Order)
+    assert_type(change.old, Order | None)
+
+
+def run(system: iq.MonoSystem, dsn: str) -> None:
+    app = iq.Controller(system, [Customer, Order, Invoice, Visit, CreateOrder, Pay, Cancel, Refund, tell])
+    app.setup(install=True)
+    iq.MonoSystem(iq.PostgreSQLDB(dsn))
+    storage = system.storage
+
+    ada = storage.create(Customer(name="Ada"))
+    assert_type(ada, Customer)
+    assert_type(ada.order_count, int)
+    assert_type(ada.revenue, Decimal)
+    assert_type(ada.mean, float | None)
+    assert_type(ada.shout, str)
+    assert_type(ada.orders, Many[Order])
+    assert_type(ada.orders[0], Order)
+    assert_type([order.customer.name for order in ada.orders], list[str])
+
+    result = app.dispatch(CreateOrder(number="1", customer=ada), user=ada)
+    assert_type(result, iq.DispatchResult)
+    assert_type(result.created(Order), list[Order])
+    app.dispatch(CreateOrder, {"number": "2", "customer": 1}, user=ada)
+
+    query = storage.query(Order).where(lambda order: order.total > 3 and order.customer.name == "Ada")
+    assert_type(query, iq.Query[Order])
+    ordered = query.order_by(lambda order: order.at, desc=True).include(lambda order: order.customer).limit(3).offset(1)
+    assert_type(ordered.one(), Order)
+    assert_type(ordered.first(), Order | None)
+    assert_type(ordered.all(), list[Order])
+    assert_type(query.count(), int)
+    assert_type(query.sum(lambda order: order.total), Decimal)
+    assert_type(query.maximum(lambda order: order.at), dt.datetime | None)
+    for order in query:
+        assert_type(order, Order)
+    assert_type(storage.get(Order, uuid.uuid4()), Order)
+    assert_type(storage.find(Order, uuid.uuid4()), Order | None)
+    assert_type(storage.update(ada, name="Bea"), Customer)
+    assert_type(app.verify(), list[iq.Difference])
+    plan: Any = app.explain(Pay)
+    print(plan)
