@@ -117,10 +117,9 @@ class HostUpdate:
             new = [self._reader.image(row) for row in statement.run(run.tx, given).fetchall()]
             self._tell(run, [self._undone(image, deltas) for image in new], new)
         else:
-            # Both are sent before either is read: one round trip on a pipeline.
-            old = self._read_one.run(run.tx, given)
+            old = self._rows_of(self._read_one.run(run.tx, given))
             moved = statement.run(run.tx, given)
-            self._tell(run, map(self._reader.image, old.fetchall()), map(self._reader.image, moved.fetchall()))
+            self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
 
     def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
         before = {
@@ -209,9 +208,20 @@ class HostUpdate:
             new = [self._reader.image(row) for row in write().fetchall()]
             self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
         else:
-            old = self._read_rows.run(run.tx, [{KEY: key} for key in keys])
+            old = self._rows_of(self._read_rows.run(run.tx, [{KEY: key} for key in keys]))
             moved = write()
-            self._tell(run, map(self._reader.image, old.fetchall()), map(self._reader.image, moved.fetchall()))
+            self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
+
+    def _rows_of(self, result: Result) -> Callable[[], Sequence[Any]]:
+        """What a statement found before the next one writes.
+
+        On a pipeline both are sent before either is read, in one round trip. Elsewhere the rows
+        are fetched now: a cursor that is still open would go on in what is written by then.
+        """
+        if self.planner.schema.database.capability.pipeline:
+            return result.fetchall
+        rows = result.fetchall()
+        return lambda: rows
 
     @cached_property
     def _read_one(self) -> Prepared:

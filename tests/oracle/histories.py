@@ -2,13 +2,13 @@
 
 A step is a line of Python such as ``dispatch(Act0(item1=get(User, 1)), user=get(User, 2))``. It is
 evaluated twice: once where ``create`` and the rest are the framework's, once where they are the
-interpreter's. So a failure shows a history that can be pasted below its model.
+interpreter's. So a failure shows a history that can be pasted below its model. ``get(User, 2)``
+is the second User of the history, whatever its key.
 """
 
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +35,7 @@ class Session:
         self.storage = self.system.storage
         self.interpreter = Interpreter(self.app.model)
         self.events = 0
+        self._seen: dict[RecordModel, list[Any]] = {record: [] for record in self.interpreter.records}
         names = {name: value for name, value in vars(self.module).items() if not name.startswith("__")}
         storage, interpreter = self.storage, self.interpreter
         self._real = names | {
@@ -42,10 +43,14 @@ class Session:
             "update": storage.update,
             "delete": storage.delete,
             "dispatch": self.app.dispatch,
-            "get": lambda cls, key: storage.loader.ghost(storage.record_of(cls), key),
+            "get": lambda cls, number: storage.loader.ghost(storage.record_of(cls), self._key(cls, number)),
         }
         self._meant = names | {
-            name: getattr(interpreter, name) for name in ("create", "update", "delete", "dispatch", "get")
+            "create": interpreter.create,
+            "update": interpreter.update,
+            "delete": interpreter.delete,
+            "dispatch": interpreter.dispatch,
+            "get": lambda cls, number: interpreter.get(cls, self._key(cls, number)),
         }
 
     # -- steps
@@ -53,6 +58,7 @@ class Session:
     def step(self, text: str) -> bool:
         """Do a step on both sides; answers whether it was admitted."""
         refused = should = None
+        self.interpreter.keys = {}
         try:
             outcome = eval(text, dict(self._real))
         except iq.InteraqtError as error:
@@ -66,14 +72,27 @@ class Session:
         assert refused is None or should is not None, f"{text}\n  should be admitted, but is not: {refused!r}"
         assert refused is not None or should is None, f"{text}\n  is admitted, but should not be: {should}"
         self.events += refused is None and text.startswith("dispatch")
+        for record, rows in self.interpreter.rows.items():
+            seen = self._seen[record]
+            seen += [key for key in rows if key not in seen]
         return refused is None
+
+    def numbers(self) -> dict[str, list[int]]:
+        """The records that there are, by class and number: the how-manieth of its class it was in this history."""
+        return {
+            record.name: [number for number, key in enumerate(self._seen[record], 1) if key in rows]
+            for record, rows in self.interpreter.rows.items()
+        }
+
+    def _key(self, cls: type, number: int) -> Any:
+        seen = self._seen[self.app.model.records[cls]]
+        return seen[number - 1] if number <= len(seen) else 10**6 + number
 
     def _learn(self, outcome: Any) -> None:
         """Tell the interpreter which keys the database gave."""
         interpreter = self.interpreter
         interpreter.places = self._places()
         derived = {(place[0], key) for place, key in interpreter.places.items()}
-        interpreter.keys = {}
         if isinstance(outcome, iq.DispatchResult):
             interpreter.at = outcome.event.at
             for record in interpreter.records:
@@ -122,10 +141,6 @@ class Session:
         assert self.storage.query(InteractionEvent).count() == self.events
 
 
-def _shown(key: Any) -> str:
-    return f"uuid.{key!r}" if isinstance(key, uuid.UUID) else repr(key)
-
-
 def _as_it_is(value: Any) -> Any:
     return value
 
@@ -156,13 +171,13 @@ def same(one: Any, other: Any) -> bool:
 
 
 @st.composite
-def steps(draw: st.DrawFn, schema: Schema, rows: Mapping[str, list[Any]]) -> str | None:
-    """A step over the records that there are: ``rows`` has their keys by the name of their class."""
+def steps(draw: st.DrawFn, schema: Schema, rows: Mapping[str, list[int]]) -> str | None:
+    """A step over the records that there are: ``rows`` has their numbers by the name of their class."""
     return _Step(draw, schema, rows).text()
 
 
 class _Step:
-    def __init__(self, draw: st.DrawFn, schema: Schema, rows: Mapping[str, list[Any]]) -> None:
+    def __init__(self, draw: st.DrawFn, schema: Schema, rows: Mapping[str, list[int]]) -> None:
         self.draw, self.schema, self.rows = draw, schema, rows
 
     def pick(self, options: Any) -> Any:
@@ -234,7 +249,7 @@ class _Step:
                 assert isinstance(kind, Class)
                 keys = self.rows[kind.name]
                 chosen = self.draw(st.lists(st.sampled_from(keys), max_size=3)) if keys else []
-                values.append(f"{name}=[{', '.join(f'get({kind.name}, {_shown(key)})' for key in chosen)}]")
+                values.append(f"{name}=[{', '.join(f'get({kind.name}, {key})' for key in chosen)}]")
             elif isinstance(kind, str):
                 values.append(f"{name}={self.value(kind, optional)}")
             elif optional and self.chance(30):
@@ -256,11 +271,11 @@ class _Step:
         keys = self.rows[cls.name]
         if not sure and not cls.uuid and self.chance(3):
             return f"get({cls.name}, 999)"
-        return f"get({cls.name}, {_shown(self.pick(keys))})" if keys else None
+        return f"get({cls.name}, {self.pick(keys)})" if keys else None
 
     def stored(self) -> tuple[str | None, Any]:
         some = [each for each in self.schema.classes if self.rows[each.name]]
         if not some:
             return None, None
         cls = self.pick(some)
-        return f"get({cls.name}, {_shown(self.pick(self.rows[cls.name]))})", cls
+        return f"get({cls.name}, {self.pick(self.rows[cls.name])})", cls

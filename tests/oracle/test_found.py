@@ -189,3 +189,28 @@ MODELS = [{order}]
         "create(Post(user=get(User, 1)))",
         "delete(get(User, 1))",
     )
+
+
+def test_hosts_are_read_before_they_are_counted_again(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    boss: User | None
+    staff: Many[User] = iq.many(inverse="boss")
+    count: int = iq.Count(staff)
+    peers: int = iq.Summation(staff, of=lambda x: x.boss.count if x.boss is not None else None)
+    mean: float | None = iq.Average(staff, of=lambda x: x.peers)
+
+
+MODELS = [User]
+"""
+    play(
+        database,
+        model,
+        "create(User(boss=None))",
+        "create(User(boss=None))",
+        "create(User(boss=None))",
+        "update(get(User, 2), boss=get(User, 2))",
+        "update(get(User, 3), boss=get(User, 2))",
+        "update(get(User, 3), boss=get(User, 1))",
+    )

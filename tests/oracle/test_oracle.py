@@ -40,8 +40,7 @@ def play(data: st.DataObject, schema: Schema, database: Database) -> None:
     try:
         session = Session(schema.source, database)
         for _ in range(data.draw(st.integers(1, 14))):
-            rows = {record.name: list(found) for record, found in session.interpreter.rows.items()}
-            text = data.draw(steps(schema, rows))
+            text = data.draw(steps(schema, session.numbers()))
             if text is not None:
                 done.append(text)
                 session.step(text)
@@ -102,7 +101,7 @@ def search(examples: int, shard: int, database: Callable[[], Any]) -> None:
 def kind_of(error: Exception) -> tuple[str, ...]:
     """What sort of failure it is: the same for a smaller case that fails in the same way."""
     if not isinstance(error, AssertionError):
-        return type(error).__name__, getattr(error, "code", "")
+        return type(error).__name__, getattr(error, "code", str(error))
     words = ("should be admitted", "is admitted", "there are", "but should be", "should be None")
     refused = re.search(r"is not: (\w+)", str(error))
     return refused.group(1) if refused else "", *(word for word in words if word in str(error))
