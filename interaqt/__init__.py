@@ -24,6 +24,8 @@ from interaqt.core.errors import (
     DeclarationError,
     DispatchError,
     GuardError,
+    IdempotencyError,
+    IdentityConflictError,
     InteraqtError,
     InvalidAttribute,
     InvalidComputation,
@@ -46,6 +48,7 @@ from interaqt.core.errors import (
 )
 from interaqt.core.event import Event
 from interaqt.core.fields import computed, field, key, many, one
+from interaqt.core.idempotency import Idempotency
 from interaqt.core.many import Many
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.runtime.controller import Controller
@@ -78,6 +81,9 @@ __all__ = [
     "Event",
     "Every",
     "GuardError",
+    "Idempotency",
+    "IdempotencyError",
+    "IdentityConflictError",
     "InteractionEvent",
     "InteraqtError",
     "InvalidAttribute",

@@ -44,6 +44,7 @@ from interaqt.core.fields import (
     many,
     one,
 )
+from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import Guard, Hooks, InteractionDeclaration
 from interaqt.core.record import LazyAttribute, Record
 
@@ -413,6 +414,7 @@ def interaction(
     resolve: Callable[..., Any] | None = ...,
     after_dispatch: Callable[..., Any] | None = ...,
     post_commit: Callable[..., Any] | None = ...,
+    idempotency: Idempotency | None = ...,
 ) -> Callable[[type[R]], type[R]]: ...
 def interaction(
     cls: Any = None,
@@ -423,11 +425,13 @@ def interaction(
     resolve: Callable[..., Any] | None = None,
     after_dispatch: Callable[..., Any] | None = None,
     post_commit: Callable[..., Any] | None = None,
+    idempotency: Idempotency | None = None,
 ) -> Any:
     """Declare an interaction: something that a user may ask for. Its attributes are the payload.
 
-    ``guard`` is a condition that must hold. The hooks are called in this order, all with the
-    event first, and all but the last inside the transaction:
+    ``guard`` is a condition that must hold; ``idempotency`` says what a dispatch with an
+    ``idempotency_key`` promises, where the controller's own promise is not right. The hooks are
+    called in this order, all with the event first, and all but the last inside the transaction:
 
     - ``map_event_data(event)`` answers a JSON mapping that is stored with the event as ``context``;
     - ``resolve(event, storage)`` answers the result's ``data``;
@@ -440,13 +444,18 @@ def interaction(
     hooks = Hooks(map_event_data, resolve, after_dispatch, post_commit)
 
     def decorate(cls: Any) -> type:
-        return _interaction_class(cls, location, names, guard, hooks)
+        return _interaction_class(cls, location, names, guard, hooks, idempotency)
 
     return decorate if cls is None else decorate(cls)
 
 
 def _interaction_class(
-    cls: Any, location: Location, names: Mapping[str, Any], guard: Guard | None, hooks: Hooks
+    cls: Any,
+    location: Location,
+    names: Mapping[str, Any],
+    guard: Guard | None,
+    hooks: Hooks,
+    idempotency: Idempotency | None,
 ) -> type:
     if not isinstance(cls, type):
         name = getattr(cls, "__name__", repr(cls))
@@ -468,6 +477,14 @@ def _interaction_class(
                 subject=cls.__name__,
                 location=location,
             )
+    if idempotency is not None and not isinstance(idempotency, Idempotency):
+        raise InvalidInteraction(
+            f"idempotency= takes iq.Idempotency(...), not {idempotency!r}",
+            code="interaction.idempotency",
+            subject=cls.__name__,
+            location=location,
+            hint="write idempotency=iq.Idempotency(expires=timedelta(days=1))",
+        )
     attributes = _attributes(cls, location)
     for rule in (*_found(cls, Transform), *_found(cls, Deletion)):
         raise InvalidInteraction(
@@ -488,7 +505,7 @@ def _interaction_class(
             )
     made = _plain_attrs(cls, attributes)
     made.__iq_interaction__ = InteractionDeclaration(  # type: ignore[attr-defined]
-        cls.__name__, made, location, Scope(cls.__module__, names), attributes, guard, hooks
+        cls.__name__, made, location, Scope(cls.__module__, names), attributes, guard, hooks, idempotency
     )
     return made
 

@@ -20,6 +20,8 @@ __all__ = [
     "DeclarationError",
     "DispatchError",
     "GuardError",
+    "IdempotencyError",
+    "IdentityConflictError",
     "InteraqtError",
     "InvalidAttribute",
     "InvalidComputation",
@@ -248,6 +250,21 @@ class ConstraintViolationError(StorageError):
         self.properties = properties
 
 
+class IdentityConflictError(StorageError):
+    """There is a record with the same identity already, whose other values are different ones.
+
+    ``key`` is that record's, ``properties`` are those that differ.
+    """
+
+    default_code = "identity.conflict"
+
+    def __init__(self, message: str, *, record: str, key: Any, properties: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(message, subject=record, hint=hint)
+        self.record = record
+        self.key = key
+        self.properties = properties
+
+
 # -- what is wrong with a dispatch --------------------------------------------------------
 
 
@@ -307,6 +324,16 @@ class TransactionRetryExhaustedError(DispatchError):
 
 class TransactionCapabilityError(DispatchError):
     default_code = "transaction.capability"
+
+
+class IdempotencyError(DispatchError):
+    """A dispatch with an idempotency key can be neither done nor repeated; nothing was written.
+
+    ``idempotency.conflict``: the key was used with another payload. ``idempotency.in_flight``:
+    another dispatch with it is not over. ``idempotency.data``: the answer can't be kept.
+    """
+
+    default_code = "idempotency"
 
 
 class SideEffectError(DispatchError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from interaqt.core.errors import Location
+from interaqt.core.idempotency import Idempotency
 from interaqt.core.types import ValueType
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class InteractionDeclaration:
     attributes: dict[str, AttributeDeclaration]
     guard: Guard | None
     hooks: Hooks
+    idempotency: Idempotency | None = None
 
 
 @attrs.define(eq=False)
@@ -75,6 +77,7 @@ class InteractionModel:
     items: dict[str, PayloadItem]
     guard: Guard | None
     hooks: Hooks
+    idempotency: Idempotency | None = None
 
     def __str__(self) -> str:
         return self.name

@@ -611,6 +611,7 @@ def _interaction(names: _Names, declaration: InteractionDeclaration) -> Interact
         items,
         declaration.guard,
         declaration.hooks,
+        declaration.idempotency,
     )
 
 

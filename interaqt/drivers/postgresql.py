@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import threading
 import weakref
@@ -28,6 +29,7 @@ _SESSION = (
 )
 #: serialization_failure, deadlock_detected, and the server's ways of ending a connection.
 _RETRYABLE = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
+_LOCK_NOT_AVAILABLE = "55P03"
 _VIOLATIONS = {"23505": "unique", "23502": "not_null", "23503": "foreign_key", "23514": "check", "23P01": "unique"}
 
 
@@ -199,6 +201,13 @@ class PostgreSQLDB(Database):
         # A plan made before a migration: the connection was dropped, another has none.
         stale_plan = error.sqlstate == "0A000" and "cached plan" in str(error)
         return error.sqlstate in _RETRYABLE or error.sqlstate.startswith("08") or stale_plan
+
+    def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:
+        value = "DEFAULT" if limit is None else f"{max(1, int(limit.total_seconds() * 1000))}"
+        tx.execute(f"SET LOCAL lock_timeout TO {value}", ())
+
+    def gave_up_waiting(self, error: BaseException) -> bool:
+        return isinstance(error, psycopg.Error) and error.sqlstate == _LOCK_NOT_AVAILABLE
 
     def violation(self, error: BaseException) -> Violation | None:
         if not isinstance(error, psycopg.Error) or error.sqlstate not in _VIOLATIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ from interaqt.core.errors import (
     did_you_mean,
 )
 from interaqt.core.event import Event
+from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import InteractionDeclaration
 from interaqt.core.model import Model, RecordModel
 from interaqt.core.record import Record
@@ -24,9 +26,11 @@ from interaqt.core.resolve import resolve
 from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
+from interaqt.runtime.ledger import Ledger, ledger_record
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import SideEffect
+from interaqt.runtime.sweeping import Sweeper
 from interaqt.runtime.system import MonoSystem
 from interaqt.runtime.transaction import Transactions
 from interaqt.runtime.verify import Difference, verify
@@ -45,28 +49,39 @@ class Controller:
     ``models`` are the declared classes, side effects, or modules of them, in any order. ``user``
     is the record class of ``dispatch(..., user=)``; left out, it is the one named ``User``.
     With ``raise_errors=False`` a refused dispatch answers its error in the result instead.
+    ``idempotency`` says what a dispatch with an ``idempotency_key`` promises.
 
     Making a controller resolves the whole model: it raises a :class:`~interaqt.DeclarationError`
     for whatever is wrong in it, before anything touches the database.
     """
 
     def __init__(
-        self, system: MonoSystem, models: Models, *, user: type | None = None, raise_errors: bool = True
+        self,
+        system: MonoSystem,
+        models: Models,
+        *,
+        user: type | None = None,
+        raise_errors: bool = True,
+        idempotency: Idempotency | None = None,
     ) -> None:
         _require_system(system)
         self.system = system
         self.raise_errors = raise_errors
         classes, side_effects = _sorted_out(models)
         self.model = resolve([InteractionEvent, *classes], user)
-        schema = Schema(self.model, system.database)
+        requests = ledger_record()
+        schema = Schema(self.model, system.database, [requests])
+        self._ledger = cache(lambda: Ledger(schema, requests))
+        promise = idempotency or Idempotency()
         storage = Storage(schema)
         observed = {_observed(self.model, each) for each in side_effects}
         self._planner = Planner(self.model, schema, frozenset(observed))
         self._transactions = Transactions(storage, self._planner)
         self._dispatches = {
-            cls: InteractionDispatch(self._transactions, interaction, side_effects)
+            cls: InteractionDispatch(self._transactions, interaction, side_effects, self._ledger, promise)
             for cls, interaction in self.model.interactions.items()
         }
+        self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
         self._ready = False
         system.use(storage)
@@ -86,13 +101,23 @@ class Controller:
         self._ready = True
 
     def dispatch(
-        self, interaction: Any, payload: Mapping[str, Any] | None = None, *, user: Any = None
+        self,
+        interaction: Any,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        user: Any = None,
+        idempotency_key: str | None = None,
     ) -> DispatchResult:
         """Ask for an interaction: all of what it means happens in one transaction, or nothing does.
 
         ``interaction`` is an instance of an interaction class, the request; or the class or its
         name with ``payload``, a mapping of JSON values in which a record is its key. ``user`` is
         a stored record, or a text, number or UUID that identifies who asks.
+
+        With an ``idempotency_key`` the same request of the same user is done once, however often
+        it comes: the ``outcome`` is ``applied``, and after that ``replayed``, with the data and
+        the created records of the first. The same key with another payload is an
+        :class:`~interaqt.IdempotencyError`.
 
         Raises :class:`~interaqt.PayloadError` and :class:`~interaqt.ConditionRejected` where the
         request is not admitted, and :class:`~interaqt.ConstraintViolationError` where the
@@ -102,7 +127,7 @@ class Controller:
         try:
             if payload is not None or isinstance(interaction, str):
                 request = self.request(interaction, payload or {})
-            return self._dispatch_of(type(request)).run(request, user)
+            return self._dispatch_of(type(request)).run(request, user, idempotency_key)
         except NestedDispatchError:
             raise
         except Exception as error:
@@ -127,11 +152,18 @@ class Controller:
         with self.system.storage.executor() as executor:
             return list(verify(self._planner, executor))
 
+    def sweep(self, batch: int = 1000, *, batches: int | None = None) -> dict[str, int]:
+        """Delete what is kept no longer; answers how many records of each kind that were.
+
+        Each ``batch`` of records is a short transaction of its own, so dispatches go on all the
+        while; at most ``batches`` of each kind, if given. Call it now and then, from anywhere
+        but a dispatch.
+        """
+        self._require_ready()
+        return self._sweeper().sweep(batch, batches)
+
     def _dispatch_of(self, cls: Any, written: Any = None) -> InteractionDispatch:
-        if not self._ready:
-            raise NotInstalled(
-                "the controller is not set up", hint="call controller.setup(), with install=True to create the tables"
-            )
+        self._require_ready()
         found = self._dispatches.get(cls)
         if found is None:
             name = written if isinstance(written, str) else getattr(cls, "__name__", repr(cls))
@@ -148,6 +180,12 @@ class Controller:
                 hint=hint,
             )
         return found
+
+    def _require_ready(self) -> None:
+        if not self._ready:
+            raise NotInstalled(
+                "the controller is not set up", hint="call controller.setup(), with install=True to create the tables"
+            )
 
 
 def _require_system(system: object) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import cached_property, partial
 from typing import Any
 
 from interaqt.core.errors import (
@@ -16,14 +17,18 @@ from interaqt.core.errors import (
     RecordNotFound,
 )
 from interaqt.core.event import Event
+from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import Record, key_of
 from interaqt.runtime.effects import Mutation
 from interaqt.runtime.events import InteractionEvent, actor_of
 from interaqt.runtime.facts import Facts
+from interaqt.runtime.ledger import Ledger
+from interaqt.runtime.once import Once
 from interaqt.runtime.payload import Payload
 from interaqt.runtime.reaction import Step
+from interaqt.runtime.replay import fingerprint, require_key
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
@@ -42,7 +47,12 @@ class InteractionDispatch:
     """Dispatches one interaction; made once, at setup."""
 
     def __init__(
-        self, transactions: Transactions, interaction: InteractionModel, side_effects: Sequence[SideEffect]
+        self,
+        transactions: Transactions,
+        interaction: InteractionModel,
+        side_effects: Sequence[SideEffect],
+        ledger: Callable[[], Ledger],
+        idempotency: Idempotency,
     ) -> None:
         self.transactions = transactions
         self.storage = transactions.storage
@@ -53,11 +63,20 @@ class InteractionDispatch:
         self.side_effects = tuple(side_effects)
         self.user = self.planner.model.user
         self._event_record = self.planner.model.records[InteractionEvent]
+        self._ledger = ledger
+        self._idempotency = interaction.idempotency or idempotency
+
+    @cached_property
+    def _once(self) -> Once:
+        return Once(self.storage, self._ledger(), self._idempotency, self.interaction.name)
 
     # -- the transaction
 
-    def run(self, request: Any, user: Any) -> DispatchResult:
-        """Dispatch a request; raises what refuses it, with nothing written."""
+    def run(self, request: Any, user: Any, key: str | None = None) -> DispatchResult:
+        """Dispatch a request; raises what refuses it, with nothing written.
+
+        Under a key it is done once: with the same key again it answers what the first answered.
+        """
         outer = _running.get()
         if outer is not None:
             raise NestedDispatchError(
@@ -69,25 +88,31 @@ class InteractionDispatch:
         actor = actor_of(user)
         stored = self.payload.stored(request)
         at = dt.datetime.now(_UTC)
+
+        def work(run: Run) -> tuple[DispatchResult, Run]:
+            return self._attempt(run, request, user, actor, stored, at)
+
+        attempt: Callable[[Run], tuple[DispatchResult, Run]] = work
+        if key is not None:
+            claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
+            once = self._once.run
+            attempt = partial(once, claim=claim, first=work, admitted=lambda: self._admitted(request, user, at))
         token = _running.set(self.interaction.name)
         try:
-            result, run = self.transactions.run(
-                lambda run: self._attempt(run, request, user, actor, stored, at), self.interaction.name
-            )
+            result, run = self.transactions.run(attempt, self.interaction.name)
         except ConstraintViolationError as error:
             self._explain_missing(request, user, error)
             raise
         finally:
             _running.reset(token)
-        self._after_commit(result, run)
+        if result.outcome != "replayed":
+            self._after_commit(result, run)
         return result
 
     def _attempt(
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[DispatchResult, Run]:
-        event = self._event(request, user, at)
-        if self.interaction.guard is not None:
-            self._admit(event, request)
+        event = self._admitted(request, user, at)
         hooks = self.interaction.hooks
         if hooks.map_event_data is not None:
             event.context = dict(hooks.map_event_data(event))
@@ -115,6 +140,12 @@ class InteractionDispatch:
         if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
             user = loader.ghost(self.user, key_of(user))
         return Event(self.interaction.name, at, user, self.payload.fresh(request, loader.ghosts))
+
+    def _admitted(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
+        event = self._event(request, user, at)
+        if self.interaction.guard is not None:
+            self._admit(event, request)
+        return event
 
     def _admit(self, event: Event[Any], request: Any) -> None:
         assert self.interaction.guard is not None

@@ -39,7 +39,9 @@ class DispatchResult:
     """What a dispatch did. Without ``error`` the facts are committed.
 
     ``data`` is what ``resolve`` answered; ``side_effects`` what became of each callback after the
-    commit, and ``post_commit`` whether all of them went well.
+    commit, and ``post_commit`` whether all of them went well. ``outcome`` is ``applied`` or
+    ``replayed`` where there was an idempotency key: what is replayed was done before, so it has
+    the ``data`` and the ``created`` records of then, no effects, and no callbacks were called.
     """
 
     event: Event[Any]
@@ -47,6 +49,7 @@ class DispatchResult:
     data: Any = None
     side_effects: list[Outcome] = attrs.field(factory=list)
     post_commit: PostCommit = "not_run"
+    outcome: Literal["applied", "replayed"] | None = None
     _writes: Writes | None = attrs.field(default=None, repr=False)
 
     @property

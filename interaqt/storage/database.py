@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -134,6 +135,16 @@ class Database(ABC):
     @abstractmethod
     def violation(self, error: BaseException) -> Violation | None:
         """The constraint that the error is about, if it is about one."""
+
+    def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:  # noqa: B027 - nothing to do
+        """Bound how long the next statements wait for another transaction's locks; None is as long as usual.
+
+        By default there is nothing to do: transactions wait for their turn before they begin.
+        """
+
+    def gave_up_waiting(self, error: BaseException) -> bool:
+        """Whether the error is that :meth:`limit_waiting` says so."""
+        return False
 
     @abstractmethod
     def close(self) -> None:

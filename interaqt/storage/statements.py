@@ -129,23 +129,54 @@ class Statements:
 
     # -- rows of one record
 
-    def insert(self, record: RecordModel, given: Sequence[Stored], fixed: Mapping[str, Const]) -> Prepared:
-        """INSERT one row: ``given`` by slots of their names, ``fixed`` as constants; answers its key."""
+    def insert(
+        self,
+        record: RecordModel,
+        given: Sequence[Stored],
+        fixed: Mapping[str, Const],
+        unless: Sequence[Stored] = (),
+    ) -> Prepared:
+        """INSERT one row: ``given`` by slots of their names, ``fixed`` as constants; answers its key.
+
+        Where there is a row with the same values of ``unless`` already, it does nothing and
+        answers no row.
+        """
         values: dict[Any, Any] = {each.column: self._slot(each.name, each.type) for each in given}
         values |= self._fixed(record, fixed)
         table = self.schema.table(record)
         query = table.insert({peewee.Column(table, name): node for name, node in values.items()})
-        return self._prepared(query.returning(column(table, record.key)))
+        return self._prepared(self._unless(query, unless).returning(column(table, record.key)))
 
-    def insert_rows(self, record: RecordModel, given: Sequence[Stored], fixed: Mapping[str, Const]) -> PreparedRows:
-        """INSERT a list of rows by one statement; answers their keys in order."""
+    def insert_rows(
+        self,
+        record: RecordModel,
+        given: Sequence[Stored],
+        fixed: Mapping[str, Const],
+        unless: Sequence[Stored] = (),
+    ) -> PreparedRows:
+        """INSERT a list of rows by one statement; answers their keys in order.
+
+        With ``unless`` it leaves out rows of which there is one with the same values of these, in
+        the table or before in the list, and answers those values after each key.
+        """
         rows = RowsOf(self.schema, "made", [(each.name, each.type) for each in given])
         constants = self._fixed(record, fixed)
         table = self.schema.table(record)
         chosen = [rows.column(each.name) for each in given] + list(constants.values())
         columns = [column(table, each) for each in given] + [peewee.Column(table, name) for name in constants]
-        query = table.insert(peewee.Select([rows.source], chosen), columns)
-        return PreparedRows(query.returning(column(table, record.key)), rows, self.schema)
+        source = peewee.Select([rows.source], chosen)
+        if unless:
+            # Without a WHERE, SQLite takes the ON of ON CONFLICT for that of a join.
+            source = source.where(peewee.SQL("TRUE"))
+        query = self._unless(table.insert(source, columns), unless)
+        query = query.returning(column(table, record.key), *[column(table, each) for each in unless])
+        return PreparedRows(query, rows, self.schema)
+
+    @staticmethod
+    def _unless(query: Any, unless: Sequence[Stored]) -> Any:
+        if not unless:
+            return query
+        return query.on_conflict(action="nothing", conflict_target=[each.column for each in unless])
 
     def read(self, record: RecordModel, attributes: Sequence[Stored], lock: bool = False) -> Prepared:
         """SELECT attributes of the row with the slot ``key``, locking it against other writers."""
@@ -182,6 +213,16 @@ class Statements:
         table = self.schema.table(record)
         query = table.delete().where(self.node(plain(condition), {root: Row(table)}))
         return self._prepared(query.returning(*[column(table, each) for each in returning]))
+
+    def delete_some(self, record: RecordModel, root: str, condition: Expr) -> Prepared:
+        """DELETE rows for which the condition holds, at most the slot ``batch`` of them, none that is locked."""
+        table = self.schema.alias(record, "some")
+        key = column(table, record.key)
+        some = table.select(key).where(self.node(plain(condition), {root: Row(table)})).order_by(key)
+        some = self._skipping(some.limit(self._slot("batch", ValueType(Kind.INT))))
+        target = self.schema.table(record)
+        query = target.delete().where(column(target, record.key).in_(some))
+        return self._prepared(query.returning(column(target, record.key)))
 
     def find(
         self, record: RecordModel, root: str, condition: Expr, values: Sequence[Expr], *, lock: bool = False
@@ -388,6 +429,10 @@ class Statements:
 
     def _prepared(self, query: peewee.Node) -> Prepared:
         return Prepared(compile_statement(query, self.schema.dialect), self.schema)
+
+    def _skipping(self, query: Any) -> Any:
+        """The rows that no other transaction has locked, locked."""
+        return query.for_update("FOR UPDATE SKIP LOCKED") if self.schema.dialect.for_update else query
 
     def _locked(self, query: Any) -> Any:
         return query.for_update() if self.schema.dialect.for_update else query
