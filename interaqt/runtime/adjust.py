@@ -90,7 +90,7 @@ class Adjust(Reaction):
         if key is None:
             return None
         if self._constant:
-            return {KEY: key}
+            return {KEY: key} if self._has_constants else None
         given = {name: function(old, new) for name, function in self._local.items()}
         if not self._remote and not any(given.values()) and not self._has_constants:
             return None
@@ -149,6 +149,8 @@ class Adjust(Reaction):
         return self.update.produces()
 
     def steps(self) -> Iterator[Step]:
+        if self._constant and not self._has_constants:
+            return
         names = ", ".join(str(rule) for rule in self.rules)
         verb = "moves by the difference" if self.new and self.old else "moves up" if self.new else "moves down"
         yield from self.update.plan(self._one, f"{names} {verb}", known=not self._remote)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import TypeVar
 
@@ -74,6 +74,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 
 NUMBERS = ("int", "float", "Decimal")
+DERIVED = ("num_", "sum_", "avg_", "all_", "any_", "is_", "val_")
 ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
 
 
@@ -294,6 +295,9 @@ class _Drawing:
             self.make_class(index)
         for _ in range(self.draw(st.integers(2, 12))):
             self.add_rule()
+        for each in [each for each in self.classes if not each.born]:
+            if self.chance(50):
+                self.derive(each)
         for each in self.classes:
             each.born = True
         for index in range(self.draw(st.integers(0, 4))):
@@ -311,7 +315,7 @@ class _Drawing:
             name = "User" if index == 0 else "ABCDE"[index]
             cls = Class(name, "entity", "@iq.entity")
             self.classes.append(cls)
-            late = index > 0 and self.chance(30)
+            late = index > 0 and self.chance(45)
             cls.born = not late
             for _ in range(self.draw(st.integers(0, 2 if index else 1))):
                 self.reference(cls, late)
@@ -426,7 +430,7 @@ class _Drawing:
 
     def add_rule(self) -> None:
         unborn = [each for each in self.classes if not each.born]
-        match self.pick(["aggregate", "aggregate", "aggregate", "derive", "computed", "through"]):
+        match self.pick(["aggregate", "aggregate", "aggregate", "derive", "derive", "computed", "through"]):
             case "derive" if unborn:
                 self.derive(self.pick(unborn))
             case "computed":
@@ -447,12 +451,7 @@ class _Drawing:
         if not options:
             return
         cls, coll = self.pick(options)
-        # What was derived last is read most, so that rules stand on one another.
-        found = list(paths(coll.element, "x", 2))
-        derived = [
-            each for each in found if each.text.rsplit(".", 1)[1][:4] in ("sum_", "num_", "avg_", "all_", "any_")
-        ]
-        found += derived * 2
+        found, derived = self.weighed(paths(coll.element, "x", 2))
         rule = self.pick(["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"])
         where = f", where=lambda x: {self.condition(found)}" if self.chance(60) else ""
         kind = self.pick(NUMBERS)
@@ -484,6 +483,13 @@ class _Drawing:
                 field = Field(self.name("sum_"), kind, value=value)
         cls.fields.append(field)
 
+    @staticmethod
+    def weighed(found: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+        """What may be read, what is derived several times, so that rules stand on one another; and that."""
+        every = list(found)
+        derived = [each for each in every if each.text.rsplit(".", 1)[1].startswith(DERIVED)]
+        return every + derived * 3, derived
+
     def computed(self) -> None:
         cls = self.pick([each for each in self.classes if each.born])
         found = list(paths(cls, "self", 1))
@@ -499,7 +505,7 @@ class _Drawing:
         sources = [each for each in self.classes if each.born]
         for _ in range(self.pick([1, 1, 2])):
             source = self.pick(sources)
-            found = list(paths(source, "s", 2))
+            found, _ = self.weighed(paths(source, "s", 2))
             made = self.construction(cls, found, [Path("s", (), source, False)])
             shape = self.pick(["one", "if", "two", "choice"])
             second = made if shape == "one" else self.construction(cls, found, [Path("s", (), source, False)])

@@ -214,3 +214,27 @@ MODELS = [User]
         "update(get(User, 3), boss=get(User, 2))",
         "update(get(User, 3), boss=get(User, 1))",
     )
+
+
+def test_a_condition_that_never_holds(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    boss: User | None
+    staff: Many[User] = iq.many(inverse="boss")
+    none: int = iq.Count(staff, where=lambda x: x.boss is not None and x.boss is None)
+    every: bool = iq.Every(staff, where=lambda x: x.boss is None or x.boss is not None)
+    mean: float | None = iq.Average(staff, of=lambda x: x.none, where=lambda x: False)
+    count: int = iq.Count(staff)
+
+
+MODELS = [User]
+"""
+    play(
+        database,
+        model,
+        "create(User(boss=None))",
+        "create(User(boss=get(User, 1)))",
+        "update(get(User, 2), boss=get(User, 2))",
+        "delete(get(User, 2))",
+    )
