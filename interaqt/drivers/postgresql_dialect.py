@@ -92,6 +92,8 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
 class PostgreSQLDialect(Dialect):
     name = "PostgreSQL"
     for_update = True
+    share_lock = "FOR SHARE"
+    write_lock = "FOR NO KEY UPDATE"
     operations: Mapping[OperationKey, Renderer] = OPERATIONS
     null_safe: Mapping[str, str] = {
         "eq": "({0} IS NOT DISTINCT FROM {1})",

@@ -111,7 +111,7 @@ class Derive(Reaction):
 
     @cached_property
     def _select(self) -> Prepared:
-        return self.planner.statements.reaching(self.rule.source, (), SOURCE, self._cells)
+        return self.planner.statements.reaching(self.rule.source, (), SOURCE, self._cells, lock=True)
 
     # -- what there is
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import peewee
@@ -18,6 +18,9 @@ from interaqt.core.expressions import Op
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import Convert, checker, json_reader, optional, stored_type
 from interaqt.storage.sql import template
+
+if TYPE_CHECKING:
+    from interaqt.core.model import RecordModel
 
 __all__ = ["COMMON", "WHITE_SPACE", "Dialect", "OperationKey", "Renderer", "RowsSource", "trimming"]
 
@@ -108,6 +111,10 @@ class Dialect(ABC):
     peewee: peewee.Database
     for_update: bool
     """Whether ``SELECT ... FOR UPDATE`` locks rows."""
+    share_lock: str | None = None
+    """What keeps a row from changing while others may keep it, too."""
+    write_lock: str | None = None
+    """What keeps a row for one transaction, while others may still refer to it."""
     table_options: str = ""
     """What follows the parenthesis of CREATE TABLE."""
     max_identifier: int = 63
@@ -145,6 +152,14 @@ class Dialect(ABC):
     @abstractmethod
     def rows_source(self, alias: str, columns: Sequence[tuple[str, ValueType]]) -> RowsSource:
         """A list of rows, given when the statement is run, as a table with typed columns."""
+
+    def lock_of(self, record: RecordModel) -> str | None:
+        """How to keep a row of the record that is read to derive something from it.
+
+        What has derived values itself is likely to be written by the same transaction; two that
+        shared such a row would wait for each other for ever.
+        """
+        return self.write_lock if record.rules else self.share_lock
 
     def quote(self, name: str) -> str:
         """An identifier in quotes, for schema text that Peewee has no part in."""

@@ -67,12 +67,19 @@ class Scope:
 
     What lies behind a reference is read by a subselect, or, with ``join``, by a join that the
     statement must then have: see :meth:`joined`. Neither ever multiplies rows. ``first`` is asked
-    before the roots, at every depth.
+    before the roots, at every depth. With ``lock``, rows read by a subselect stay as they are
+    until the transaction ends, where the database locks rows.
     """
 
     def __init__(
-        self, schema: Schema, roots: Mapping[str, Binding], join: bool = False, first: Leaf | None = None
+        self,
+        schema: Schema,
+        roots: Mapping[str, Binding],
+        join: bool = False,
+        first: Leaf | None = None,
+        lock: bool = False,
     ) -> None:
+        self._lock = lock
         self._first = first
         self._schema = schema
         self._roots = dict(roots)
@@ -112,16 +119,22 @@ class Scope:
         if isinstance(attribute, Mirror):
             # Its own key is all that is asked for.
             found, on = self._lookup(Attr(of, attribute.name, attribute.type))
-            return self._read(found, on, attribute.target.key)
+            return self._read(of, found, on, attribute.target.key)
         assert isinstance(attribute, Property | Reference), f"{attribute} has no column"
         if isinstance(of, Root):
             return self._roots[of.name].read(attribute, self._schema.dialect)
         found, on = self._lookup(of)
-        return self._read(found, on, attribute)
+        return self._read(of, found, on, attribute)
 
-    def _read(self, table: peewee.Table, on: peewee.Node | None, attribute: Property | Reference) -> peewee.Node:
+    def _read(
+        self, of: Expr, table: peewee.Table, on: peewee.Node | None, attribute: Property | Reference
+    ) -> peewee.Node:
         value = column(table, attribute)
-        return value if on is None else template("{0}", table.select(value).where(on))
+        if on is None:
+            return value
+        query = table.select(value).where(on)
+        lock = self._schema.dialect.lock_of(_record_of(of)) if self._lock else None
+        return template("{0}", query.for_update(lock) if lock else query)
 
     def _lookup(self, of: Expr) -> tuple[peewee.Table, peewee.Node | None]:
         """The table that has the record ``of``, and which of its rows that is; None once it is joined."""

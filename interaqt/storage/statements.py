@@ -241,7 +241,7 @@ class Statements:
         An empty path leads to the row itself.
         """
         table = self.schema.table(record)
-        scope = Scope(self.schema, {root: Row(table)})
+        scope = Scope(self.schema, {root: Row(table)}, lock=lock)
         query = table.select(*[scope.render(value) for value in values]).where(self._leads_to(table, record, path))
         return self._prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())
 
@@ -258,7 +258,7 @@ class Statements:
         """UPDATE one host row by expressions over itself, ``Root(root)``, and over given values."""
         table = self.schema.table(host)
         bound = {**bindings, root: Row(table)}
-        values = {column(table, each): self.node(expr, bound) for each, expr in assignments.items()}
+        values = {column(table, each): self.node(expr, bound, lock=True) for each, expr in assignments.items()}
         query = table.update(values).where(self._is_key(host))
         return self._prepared(query.returning(*[column(table, each) for each in returning]) if returning else query)
 
@@ -319,7 +319,7 @@ class Statements:
         table = self.schema.alias(link, "link")
         bound: dict[str, Binding] = {**bindings, root: Row(table)}
         key = column(table, group)
-        totals = [self.schema.dialect.sum(self.node(each, bound), each.type) for each in sums]
+        totals = [self.schema.dialect.sum(self.node(each, bound, lock=True), each.type) for each in sums]
         query = peewee.Select([table], [key, *totals]).where(self._leads_to(table, link, path)).group_by(key)
         return self._prepared(query)
 
@@ -337,7 +337,7 @@ class Statements:
             return rows.column(expr.name) if isinstance(expr, Param) and expr.name in names else None
 
         bindings: dict[str, Binding] = {root: _Given(rows, root) for root in roots}
-        totals = [self.schema.dialect.sum(self.node(each, bindings, leaf), each.type) for each in sums]
+        totals = [self.schema.dialect.sum(self.node(each, bindings, leaf, lock=True), each.type) for each in sums]
         key = rows.column(KEY)
         return PreparedRows(peewee.Select([rows.source], [key, *totals]).group_by(key), rows, self.schema)
 
@@ -386,9 +386,14 @@ class Statements:
         expr: Expr,
         bindings: Mapping[str, Binding],
         first: Callable[[Expr], peewee.Node | None] | None = None,
+        lock: bool = False,
     ) -> peewee.Node:
-        """An expression as SQL; ``first`` is asked before the bindings."""
-        scope = Scope(self.schema, bindings)
+        """An expression as SQL; ``first`` is asked before the bindings.
+
+        With ``lock``, what lies behind references is kept until the transaction ends: a delta is
+        right only as long as all that it was taken of stays as it was.
+        """
+        scope = Scope(self.schema, bindings, lock=lock)
         if first is None:
             return render(expr, self.schema.dialect, scope.leaf)
         ask = first
