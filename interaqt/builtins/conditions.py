@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from interaqt.core.errors import ConditionRejected, GuardError, InvalidInteraction, Location
+from interaqt.core.errors import ConditionRejected, GuardError, InvalidInteraction, Location, NestedDispatchError
 from interaqt.core.event import Event
 
 __all__ = ["Condition", "condition"]
@@ -57,7 +57,9 @@ def condition(function: Callable[[Event[P]], bool]) -> Condition[P]:
     """Decorates a function over the event that answers whether the interaction is admitted.
 
     It runs inside the transaction, so what it reads through the payload and the user's records
-    is what the dispatch will act on.
+    is what the dispatch will act on. It answers ``True`` or ``False``, or raises
+    :class:`~interaqt.ConditionRejected` with a message and a code of its own, which no ``~``
+    turns into a pass.
     """
     if not callable(function):
         _refuse(function)
@@ -79,7 +81,12 @@ class _Function(Condition[P]):
             # A type checker trusts the annotation; the guard does not.
             held = cast(object, self.function(event))
         except GuardError as error:
+            if isinstance(error, ConditionRejected):
+                error.condition = error.condition or self.name
+            error.at(event.interaction, None)
             return error
+        except NestedDispatchError:
+            raise  # a mistake of the program, not a denial
         except Exception as error:
             denial = _rejected(self, event, f"{self.name} raised {type(error).__name__}: {error}", "condition.raised")
             denial.__cause__ = error

@@ -303,11 +303,15 @@ class PayloadError(GuardError):
 
 
 class ConditionRejected(GuardError):
-    """A condition did not hold. ``condition`` is its name."""
+    """A condition did not hold. ``condition`` is its name.
+
+    A condition may raise it to say why in its own words, and with a code of its own:
+    ``raise iq.ConditionRejected("the shop is closed", code="shop.closed")``.
+    """
 
     default_code = "condition.rejected"
 
-    def __init__(self, message: str, *, condition: str, code: str | None = None, subject: str = "") -> None:
+    def __init__(self, message: str, *, condition: str = "", code: str | None = None, subject: str = "") -> None:
         super().__init__(message, code=code, subject=subject)
         self.condition = condition
 

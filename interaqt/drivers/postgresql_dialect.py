@@ -93,6 +93,8 @@ class PostgreSQLDialect(Dialect):
     name = "PostgreSQL"
     for_update = True
     share_lock = "FOR SHARE"
+    # Whoever inserts a row that refers to one holds its key: two that do and then change it would
+    # each wait for the other, were the change to ask for the key, too.
     write_lock = "FOR NO KEY UPDATE"
     operations: Mapping[OperationKey, Renderer] = OPERATIONS
     null_safe: Mapping[str, str] = {

@@ -126,7 +126,7 @@ class Controller:
         request = interaction
         try:
             if payload is not None or isinstance(interaction, str):
-                request = self.request(interaction, payload or {})
+                request = self.request(interaction, {} if payload is None else payload)
             return self._dispatch_of(type(request)).run(request, user, idempotency_key)
         except NestedDispatchError:
             raise

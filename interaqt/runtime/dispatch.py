@@ -33,6 +33,7 @@ from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
 from interaqt.runtime.transaction import Transactions
+from interaqt.storage.cohort import Cohort
 from interaqt.storage.storage import Storage
 
 __all__ = ["InteractionDispatch"]
@@ -59,7 +60,7 @@ class InteractionDispatch:
         self.planner = transactions.planner
         self.interaction = interaction
         self.payload = Payload(interaction, self.planner.model.records)
-        self.facts = Facts(self.planner, interaction)
+        self.facts = Facts(self.planner, self.storage.loader, interaction)
         self.side_effects = tuple(side_effects)
         self.user = self.planner.model.user
         self._event_record = self.planner.model.records[InteractionEvent]
@@ -100,7 +101,7 @@ class InteractionDispatch:
         token = _running.set(self.interaction.name)
         try:
             result, run = self.transactions.run(attempt, self.interaction.name)
-        except ConstraintViolationError as error:
+        except (ConstraintViolationError, RecordNotFound) as error:
             self._explain_missing(request, user, error)
             raise
         finally:
@@ -127,19 +128,32 @@ class InteractionDispatch:
         self.facts.write(run, event)
         self._require_references(run, request)
         result = DispatchResult(event, writes=_Writes(self.storage, run))
+        if hooks.resolve is not None or hooks.after_dispatch is not None:
+            event.id = event_row.key
         if hooks.resolve is not None:
             result.data = hooks.resolve(event, self.storage)
         if hooks.after_dispatch is not None:
-            event.id = event_row.key
             hooks.after_dispatch(event, result)
         return result, run
 
     def _event(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
-        """What callbacks see: everything in it loads inside the transaction."""
+        """What callbacks see: everything in it loads inside the transaction.
+
+        Records of a kind that the interaction changes are locked when one of them is read, all
+        together and in the order of their keys: what a condition or ``set=`` finds stays so.
+        """
         loader = self.storage.loader
+        cohorts: dict[RecordModel, Cohort] = {}
+
+        def ghosts(record: RecordModel, keys: Iterable[Any]) -> list[Record]:
+            cohort = cohorts.get(record)
+            if cohort is None:
+                cohort = cohorts[record] = Cohort(loader, record, lock=record in self.facts.changed, steady=True)
+            return loader.ghosts(record, keys, cohort)
+
         if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
-            user = loader.ghost(self.user, key_of(user))
-        return Event(self.interaction.name, at, user, self.payload.fresh(request, loader.ghosts))
+            (user,) = ghosts(self.user, [key_of(user)])
+        return Event(self.interaction.name, at, user, self.payload.fresh(request, ghosts))
 
     def _admitted(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
         event = self._event(request, user, at)
@@ -181,9 +195,9 @@ class InteractionDispatch:
                             "payload.not_found", path, f"there is no {record} with {record.key.name} {key!r}"
                         )
 
-    def _explain_missing(self, request: Any, user: Any, error: ConstraintViolationError) -> None:
-        """A foreign key that failed is said in the payload's words, if the payload is why."""
-        if error.kind != "foreign_key":
+    def _explain_missing(self, request: Any, user: Any, error: ConstraintViolationError | RecordNotFound) -> None:
+        """A foreign key that failed, or a record that is not there, is said in the payload's words, if it is why."""
+        if isinstance(error, ConstraintViolationError) and error.kind != "foreign_key":
             return
         references = list(self.payload.references(request))
         if self.user is not None and isinstance(user, Record) and isinstance(user, self.user.cls):

@@ -26,6 +26,8 @@ from interaqt.runtime.making import Maker
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Step
 from interaqt.runtime.run import Run
+from interaqt.storage.cohort import Cohort
+from interaqt.storage.loading import Loader
 from interaqt.storage.statements import Image, Prepared
 
 __all__ = ["Facts"]
@@ -49,8 +51,9 @@ class _Move:
 class Facts:
     """The facts of one interaction."""
 
-    def __init__(self, planner: Planner, interaction: InteractionModel) -> None:
+    def __init__(self, planner: Planner, loader: Loader, interaction: InteractionModel) -> None:
         self.planner = planner
+        self._loader = loader
         self.interaction = interaction
         records = list(planner.model.records.values())
         self._changes = [each for record in records for each in record.changes if each.interaction is interaction]
@@ -58,6 +61,8 @@ class Facts:
         self._endings = [
             self._deletion(each) for record in records for each in record.endings if each.interaction is interaction
         ]
+        self.changed = frozenset(change.attribute.record for change in self._changes)
+        """The kinds of records that the interaction changes."""
         self._checks = {change: check_of(change.attribute.type) for change in self._changes}
         self._params = [(payload_param(item.name), item) for item in interaction.items.values() if not item.many]
 
@@ -86,15 +91,29 @@ class Facts:
 
     def _moves(self, event: Event[Any]) -> dict[tuple[RecordModel, Any], _Move]:
         moves: dict[tuple[RecordModel, Any], _Move] = {}
-        for change in self._changes:
+        targets = [(change, _targets(change, event)) for change in self._changes]
+        if self.planner.schema.dialect.for_update:
+            self._lock_before_reading(targets)
+        for change, records in targets:
             record = change.attribute.record
-            for key in _targets(change, event):
+            for key in map(key_of, records):
                 move = moves.setdefault((record, key), _Move({}, []))
                 if change.set is None:
                     move.tables.append(change)
                 else:
                     move.values[change.attribute.name] = self._next(change, change.set, event)
         return moves
+
+    def _lock_before_reading(self, targets: Iterable[tuple[Change, list[Record]]]) -> None:
+        """What ``set=`` reads of a record that ``record=`` has found by way of others is read again, locked."""
+        cohorts: dict[RecordModel, Cohort] = {}
+        for change, records in targets:
+            for each in records if change.set is not None else ():
+                if not getattr(origin_of(each), "lock", False):
+                    record = change.attribute.record
+                    if record not in cohorts:
+                        cohorts[record] = Cohort(self._loader, record, lock=True)
+                    cohorts[record].renew(each)
 
     def _next(self, change: Change, set: Callable[[Any], Any], event: Event[Any]) -> Any:
         value = set(event)
@@ -123,7 +142,9 @@ class Facts:
     # -- endings
 
     def _given(self, event: Event[Any]) -> dict[str, Any]:
-        given: dict[str, Any] = {AT: event.at, USER: key_of(event.user) if isinstance(event.user, Record) else None}
+        user = self.planner.model.user
+        is_user = user is not None and isinstance(event.user, user.cls)
+        given: dict[str, Any] = {AT: event.at, USER: key_of(event.user) if is_user else None}
         for name, item in self._params:
             value = getattr(event.payload, item.name)
             given[name] = key_of(value) if item.record is not None and value is not None else value
@@ -156,8 +177,8 @@ class Facts:
         return found.items()
 
 
-def _targets(change: Change, event: Event[Any]) -> list[Any]:
-    """The keys of the records that a change is about."""
+def _targets(change: Change, event: Event[Any]) -> list[Record]:
+    """The records that a change is about."""
     if change.record is None:
         assert change.item is not None
         found = getattr(event.payload, change.item.name)
@@ -171,7 +192,7 @@ def _targets(change: Change, event: Event[Any]) -> list[Any]:
                 code="change.record",
                 subject=str(change),
             )
-    return [key_of(each) for each in many]
+    return many
 
 
 def _made(creation: Creation, event: Event[Any]) -> list[Record]:

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
-from cattrs import Converter, transform_error
-from cattrs.errors import BaseValidationError
+from cattrs import Converter
 
 from interaqt.core.errors import InvalidValue, PayloadError, PayloadProblem, did_you_mean
 from interaqt.core.interaction import InteractionModel, PayloadItem
 from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
-from interaqt.core.types import PYTHON_TYPES, Kind
-from interaqt.core.values import Check, check_of
-from interaqt.runtime.nested import copied, json_problems, plain, records_in
+from interaqt.core.types import Kind
+from interaqt.runtime.nested import copied, plain, records_in
+from interaqt.runtime.payload_values import Problems, check_item, key_from_json, value_from_json
 from interaqt.storage.convert import CONVERTER
 
 __all__ = ["Payload"]
@@ -30,10 +29,9 @@ class Payload:
         self.interaction = interaction
         self._records = records
         self.cls = interaction.cls
-        self._checks = [
-            (item, check_of(attrs.evolve(item.type, nullable=False))) for item in interaction.items.values()
-        ]
+        self._checks = [check_item(item) for item in interaction.items.values()]
         self._references = [item for item in interaction.items.values() if item.record is not None]
+        self._converter: Converter | None = None
         self._json = [item for item in interaction.items.values() if item.type.kind is Kind.JSON]
 
     # -- checking
@@ -41,10 +39,7 @@ class Payload:
     def check(self, request: Any) -> None:
         """Raise a :class:`~interaqt.PayloadError` with all that is wrong, if anything is."""
         values = request.__dict__
-        problems = [problem for item, check in self._checks for problem in _problems(item, check, values[item.name])]
-        for item in self._json:
-            if values[item.name] is not None:
-                problems += json_problems(item.type.python, values[item.name], item.name)
+        problems = [problem for check in self._checks for problem in check(values)]
         if problems:
             raise PayloadError(self.interaction.name, tuple(problems))
 
@@ -136,90 +131,72 @@ class Payload:
             if name not in items
         ]
         values: dict[str, Any] = {}
-        for name, item in items.items():
+        for (name, item), check in zip(items.items(), self._checks, strict=True):
             if name in payload:
-                try:
-                    values[name] = self._structured(item, payload[name], ghosts)
-                except _Problem as problem:
-                    problems.append(problem.problem)
+                found: Problems = []
+                values[name] = self._from_json(item, payload[name], ghosts, found)
+                problems += found or check(values)
             elif item.required:
                 problems.append(PayloadProblem("payload.missing", name, "is missing"))
         if problems:
             raise PayloadError(self.interaction.name, tuple(problems))
-        return self.cls(**values)
+        try:
+            return self.cls(**values)
+        except (ValueError, TypeError) as error:
+            raise PayloadError(self.interaction.name, tuple(self._invalid(values, error))) from error
 
-    def _structured(self, item: PayloadItem, value: Any, ghosts: Ghosts) -> Any:
+    def _from_json(self, item: PayloadItem, value: Any, ghosts: Ghosts, problems: Problems) -> Any:
         if value is None:
             return None
-        if item.record is not None:
-            if item.many and not isinstance(value, list | tuple):
-                raise _Problem("payload.not_a_list", item.name, f"is {value!r}, not a list")
-            try:
-                keys = [_key(item.record, each) for each in (value if item.many else [value])]
-            except ValueError as error:
-                raise _Problem("payload.reference", item.name, str(error)) from None
-            found = ghosts(item.record, keys)
-            return found if item.many else found[0]
-        target = item.type.python or PYTHON_TYPES.get(item.type.kind)
-        if target is None or (isinstance(target, type) and isinstance(value, target)):
-            return value
-        try:
-            return self._converter(ghosts).structure(value, target)
-        except (BaseValidationError, InvalidValue, ValueError, TypeError, ArithmeticError) as error:
-            text = "; ".join(transform_error(error)) if isinstance(error, BaseValidationError) else str(error)
-            raise _Problem("payload.type", item.name, f"is {value!r}, not {item.type} ({text})") from error
+        if item.record is None:
+            return value_from_json(self._from_json_converter(ghosts), item, value, problems)
+        if not item.many:
+            (key,) = _keys(item.record, [(item.name, value)], problems)
+            return None if problems else ghosts(item.record, [key])[0]
+        if not isinstance(value, list | tuple):
+            problems.append(PayloadProblem("payload.not_a_list", item.name, f"is {value!r}, not a list"))
+            return None
+        keys = _keys(item.record, [(f"{item.name}[{index}]", each) for index, each in enumerate(value)], problems)
+        return None if problems else ghosts(item.record, keys)
 
-    def _converter(self, ghosts: Ghosts) -> Converter:
+    def _from_json_converter(self, ghosts: Ghosts) -> Converter:
         """Cattrs with the records of this controller, each read by its key."""
-        converter = CONVERTER.copy()
+        if self._converter is None:
+            self._converter = CONVERTER.copy()
 
-        def structure(value: Any, cls: Any) -> Any:
-            record = self._records[cls]
-            return ghosts(record, [_key(record, value)])[0]
+            def structure(value: Any, cls: Any) -> Any:
+                record = self._records[cls]
+                return ghosts(record, [key_from_json(record, value)])[0]
 
-        converter.register_structure_hook_func(lambda cls: cls in self._records, structure)
-        return converter
+            self._converter.register_structure_hook_func(lambda cls: cls in self._records, structure)
+        return self._converter
+
+    def _invalid(self, values: dict[str, Any], error: Exception) -> Iterator[PayloadProblem]:
+        """What the validators say, each asked by itself; a converter's refusal is about the whole."""
+        made: Any = object.__new__(self.cls)
+        made.__dict__.update(values)
+        refused = False
+        for each in attrs.fields(self.cls):
+            try:
+                if each.validator is not None and each.name in values:
+                    each.validator(made, each, values[each.name])
+            except (ValueError, TypeError) as problem:
+                refused = True
+                yield PayloadProblem("payload.invalid", each.name, str(problem.args[0] if problem.args else problem))
+        if not refused:
+            yield PayloadProblem("payload.invalid", "payload", str(error))
 
 
 #: What is a JSON value already.
 _AS_IS = frozenset({str, int, float, bool, type(None)})
 
 
-class _Problem(Exception):
-    def __init__(self, code: str, path: str, message: str) -> None:
-        self.problem = PayloadProblem(code, path, message)
-
-
-def _problems(item: PayloadItem, check: Check, value: Any) -> Iterator[PayloadProblem]:
-    if value is None:
-        if item.required or not item.type.nullable:
-            yield PayloadProblem("payload.missing", item.name, f"is None, but {item.type} is required")
-    elif not item.many:
-        wrong = check(value)
-        if wrong is not None:
-            yield PayloadProblem(_code(item), item.name, wrong)
-    elif isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        yield PayloadProblem("payload.not_a_list", item.name, f"is {value!r}, not a list")
-    else:
-        for index, each in enumerate(value):
-            wrong = check(each) if each is not None else "is None"
-            if wrong is not None:
-                yield PayloadProblem(_code(item), f"{item.name}[{index}]", wrong)
-
-
-def _code(item: PayloadItem) -> str:
-    return "payload.reference" if item.record is not None else "payload.type"
-
-
-def _key(record: RecordModel, value: Any) -> Any:
-    """The key that a JSON value names: itself, or that under the key's name in an object."""
-    key = record.key
-    found = value.get(key.name) if isinstance(value, Mapping) else value
-    if isinstance(found, Record):
-        found = key_of(found)
-    if key.type.kind is Kind.UUID and isinstance(found, str):
-        found = CONVERTER.structure(found, PYTHON_TYPES[Kind.UUID])
-    wrong = check_of(key.type)(found)
-    if wrong is not None:
-        raise ValueError(f"{value!r} names no {record}: its key {wrong}")
-    return found
+def _keys(record: RecordModel, values: Iterable[tuple[str, Any]], problems: Problems) -> list[Any]:
+    keys: list[Any] = []
+    for path, value in values:
+        try:
+            keys.append(key_from_json(record, value))
+        except InvalidValue as error:
+            keys.append(None)
+            problems.append(PayloadProblem("payload.reference", path, error.message))
+    return keys

@@ -105,6 +105,7 @@ class Run:
         if not statements.watched(names):
             if self._write(statements.update(names), record, {**changes, KEY: key}).rowcount == 0:
                 raise _missing(record, key)
+            self.proven.add((record, key))
             self.touched(record, key, names)
             return
         old = self.read(record, key, names)

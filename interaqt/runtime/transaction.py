@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from interaqt.core.errors import InteraqtError, TransactionRetryExhaustedError
+from interaqt.core.errors import InteraqtError, StorageError, TransactionRetryExhaustedError
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.run import Run
 from interaqt.storage.database import Database
@@ -38,6 +38,12 @@ class Transactions:
         Raises :class:`~interaqt.TransactionRetryExhaustedError` where the database refused each
         attempt for a conflict, and any other error as it is, with everything undone.
         """
+        if self.storage.transaction is not None:
+            raise StorageError(
+                f"{name}: storage writes by hand, in a transaction of its own; inside a dispatch it would outlive it",
+                code="transaction.nested",
+                hint="let a Transform, changes= or deleted_by of the interaction say what it writes",
+            )
         last: BaseException | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -46,7 +52,7 @@ class Transactions:
             try:
                 return self._attempt(work, isolation)
             except Exception as error:
-                if not self.database.is_retryable(error):
+                if not any(map(self.database.is_retryable, _chain(error))):
                     raise
                 last = error
         raise TransactionRetryExhaustedError(
@@ -72,3 +78,13 @@ class Transactions:
             tx.rollback()
             raise
         return outcome
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that led to it: a callback may have met the conflict and raised something else."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__

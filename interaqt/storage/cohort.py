@@ -9,7 +9,7 @@ from weakref import ref
 from interaqt.core.many import Many
 from interaqt.core.model import Collection, Mirror, RecordModel, Reference
 from interaqt.core.record import Record
-from interaqt.storage.records import key_name
+from interaqt.storage.records import ORIGIN, key_name
 
 if TYPE_CHECKING:
     from interaqt.storage.loading import Loader
@@ -21,18 +21,32 @@ class Cohort:
     """The origin of the records of one query.
 
     What is asked of one member is loaded for all of them that lack it. Members know their
-    cohort; it knows them weakly, so that one that is kept does not keep the others.
+    cohort; it knows them weakly, so that one that is kept does not keep the others. With
+    ``lock`` their rows are locked when they are loaded, in the order of their keys. Inside a
+    transaction (``steady``) a foreign key says that what they refer to is there, so its key alone
+    costs no query.
     """
 
-    __slots__ = ("_loader", "_members", "_record")
+    __slots__ = ("_loader", "_members", "_record", "_steady", "lock")
 
-    def __init__(self, loader: Loader, record: RecordModel) -> None:
+    def __init__(self, loader: Loader, record: RecordModel, *, lock: bool = False, steady: bool = False) -> None:
         self._loader = loader
         self._record = record
+        self._steady = steady
+        self.lock = lock
         self._members: list[ref[Record]] = []
 
     def admit(self, records: Iterable[Record]) -> None:
         self._members += map(ref, records)
+
+    def renew(self, record: Record) -> None:
+        """Make a record forget all but its key: what is asked of it is loaded by this cohort."""
+        name = self._record.key.name
+        values = record.__dict__
+        key = values[name]
+        values.clear()
+        values.update({ORIGIN: self, name: key})
+        self.admit([record])
 
     def load(self, record: Record, name: str) -> Any:
         """Load an attribute for all members that lack it; answers that of ``record``."""
@@ -69,7 +83,7 @@ class Cohort:
         names = [key_name(each) if isinstance(each, Reference) else each.name for each in shape.attributes]
         lacking = {id(each): each for name in names for each in self._lacking(record, name)}
         keyed = self._keyed(lacking.values())
-        found = shape.make(self._loader.rows_by(self._record.key, keyed), self)
+        found = shape.make(self._loader.rows_by(self._record.key, keyed, self.lock), self)
         for each in found:
             values = each.__dict__
             for member in keyed.pop(values[self._record.key.name]):
@@ -84,7 +98,8 @@ class Cohort:
         lacking = [each for each in self._lacking(record, name) if each.__dict__.get(where) is not None]
         keys = {each.__dict__[where] for each in lacking}
         target = reference.target.key
-        found = {each.__dict__[target.name]: each for each in self._loader.by(target, keys)}
+        made = self._loader.ghosts(reference.target, keys) if self._steady else self._loader.by(target, keys)
+        found = {each.__dict__[target.name]: each for each in made}
         for each in lacking:
             other = found.get(each.__dict__[where])
             if other is not None:

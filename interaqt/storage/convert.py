@@ -47,13 +47,33 @@ DIGITS_BEFORE, DIGITS_AFTER = 131_072, 16_383
 def _converter() -> JsonConverter:
     """The cattrs converter of JSON columns, taught the scalar types that JSON has no notation for."""
     converter = make_converter()
+    for scalar, allowed in ((bool, (bool,)), (int, (int,)), (float, (float, int)), (str, (str,))):
+        converter.register_structure_hook(scalar, _strict(scalar, allowed))
     converter.register_unstructure_hook(Decimal, str)
-    converter.register_structure_hook(Decimal, lambda value, _: Decimal(value))
+    converter.register_structure_hook(Decimal, _decimal_from_json)
     converter.register_unstructure_hook(uuid.UUID, str)
     converter.register_structure_hook(uuid.UUID, lambda value, _: uuid.UUID(value))
     converter.register_unstructure_hook(dt.timedelta, microseconds)
     converter.register_structure_hook(dt.timedelta, lambda value, _: dt.timedelta(microseconds=value))
     return converter
+
+
+def _strict(scalar: type, allowed: tuple[type, ...]) -> Callable[[Any, Any], Any]:
+    """Takes what JSON has for the type and nothing that could be converted to it: "false" is no bool."""
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, allowed) or (isinstance(value, bool) and scalar is not bool):
+            raise TypeError(f"{value!r} is not {scalar.__name__}")
+        return scalar(value)
+
+    return structure
+
+
+def _decimal_from_json(value: Any, _: Any) -> Decimal:
+    """From its text; a number's digits are those that it was written with."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | float | str):
+        raise TypeError(f"{value!r} is not Decimal")
+    return Decimal(repr(value) if isinstance(value, float) else value)
 
 
 def stored_type(type: ValueType) -> ValueType:

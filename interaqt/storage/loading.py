@@ -32,7 +32,7 @@ class Loader:
         self.schema = schema
         self.executor = executor
         self._shapes: dict[RecordModel, Shape] = {}
-        self._selects: dict[Property | Reference | CollectionModel, _Select] = {}
+        self._selects: dict[tuple[Property | Reference | CollectionModel, bool], _Select] = {}
 
     def shape(self, record: RecordModel) -> Shape:
         found = self._shapes.get(record)
@@ -53,20 +53,23 @@ class Loader:
         """The records whose attribute has one of the keys, in the order of their own."""
         return self.records(attribute.record, self.rows_by(attribute, keys))
 
-    def rows_by(self, attribute: Property | Reference, keys: Collection[Any]) -> Rows:
-        select = self._selects.get(attribute)
+    def rows_by(self, attribute: Property | Reference, keys: Collection[Any], lock: bool = False) -> Rows:
+        select = self._selects.get((attribute, lock))
         if select is None:
             record = attribute.record
             table = self.schema.alias(record, record.table)
             query = table.select(*self.shape(record).columns(table)).order_by(column(table, record.key))
-            select = self._selects[attribute] = _Select(self.schema, query, column(table, attribute), attribute.type)
+            if lock:
+                query = self.schema.for_change(query)
+            select = _Select(self.schema, query, column(table, attribute), attribute.type)
+            self._selects[attribute, lock] = select
         return self._run(select, keys)
 
     def beyond(self, collection: CollectionModel, keys: Collection[Any]) -> list[tuple[Any, Record]]:
         """What is past the links of the records with the keys: each with the key it belongs to."""
         far = collection.far
         assert far is not None
-        select = self._selects.get(collection)
+        select = self._selects.get((collection, False))
         if select is None:
             link = self.schema.alias(collection.link, "link")
             target = self.schema.alias(far.target, "far")
@@ -76,7 +79,7 @@ class Loader:
                 .order_by(column(link, collection.link.key))
             )
             select = _Select(self.schema, query, column(link, collection.via), collection.via.type)
-            self._selects[collection] = select
+            self._selects[collection, False] = select
         rows = self._run(select, keys)
         convert = self.schema.dialect.from_db(collection.via.type)
         shape = self.shape(far.target)
@@ -112,9 +115,9 @@ class Loader:
         """A record by its key alone; the rest is loaded when first asked for."""
         return self.ghosts(record, (key,))[0]
 
-    def ghosts(self, record: RecordModel, keys: Iterable[Any]) -> list[Record]:
+    def ghosts(self, record: RecordModel, keys: Iterable[Any], cohort: Cohort | None = None) -> list[Record]:
         """Several by their keys, all loaded by one query when something of one is asked for."""
-        cohort = Cohort(self, record)
+        cohort = cohort or Cohort(self, record)
         name = record.key.name
         cls: Any = record.cls
         made: list[Record] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import peewee
 
@@ -50,6 +51,11 @@ class Schema:
     def alias(self, record: RecordModel, name: str) -> peewee.Table:
         """The table under another name, for reading."""
         return self._tables[record.table].alias(name)
+
+    def for_change(self, query: peewee.Select) -> peewee.Select:
+        """The select, locking its rows against others that change them."""
+        form: Any = self.dialect.write_lock or "FOR UPDATE"
+        return query.for_update(form) if self.dialect.for_update else query
 
     # -- in the database
 

@@ -182,7 +182,7 @@ class Statements:
         """SELECT attributes of the row with the slot ``key``, locking it against other writers."""
         table = self.schema.table(record)
         query = table.select(*[column(table, each) for each in attributes]).where(self._is_key(record))
-        return self._prepared(self._locked(query) if lock else query)
+        return self._prepared(self.schema.for_change(query) if lock else query)
 
     def read_rows(self, record: RecordModel, attributes: Sequence[Stored]) -> PreparedRows:
         """SELECT attributes of the rows with the given keys, locked in the order of their keys."""
@@ -194,7 +194,7 @@ class Statements:
             .where(key.in_(peewee.Select([rows.source], [rows.column(KEY)])))
             .order_by(key)
         )
-        return PreparedRows(self._locked(query), rows, self.schema)
+        return PreparedRows(self.schema.for_change(query), rows, self.schema)
 
     def update(self, record: RecordModel, attributes: Sequence[Stored]) -> Prepared:
         """UPDATE the row with the slot ``key``: each attribute by the slot of its name."""
