@@ -25,7 +25,12 @@ from interaqt.core.computations import (
     Average,
     Count,
     Deletion,
+    Distinct,
     Every,
+    First,
+    Last,
+    Maximum,
+    Minimum,
     StateMachine,
     Summation,
     Transform,
@@ -83,7 +88,7 @@ class RecordDeclaration:
     location: Location
     scope: Scope
     attributes: dict[str, AttributeDeclaration]
-    transforms: list[Transform[Any, Any]]
+    transforms: list[Transform[Any]]
     deletions: list[Deletion]
     key_name: str
     unique: tuple[tuple[str, ...], ...] = ()
@@ -106,6 +111,11 @@ class RecordDeclaration:
         Average,
         Every,
         AnyOf,
+        Maximum,
+        Minimum,
+        First,
+        Last,
+        Distinct,
         StateMachine,
     ),
 )
@@ -125,6 +135,11 @@ def entity(cls: type[R], /) -> type[R]: ...
         Average,
         Every,
         AnyOf,
+        Maximum,
+        Minimum,
+        First,
+        Last,
+        Distinct,
         StateMachine,
     ),
 )
@@ -152,6 +167,11 @@ def entity(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = ()) -> Any:
         Average,
         Every,
         AnyOf,
+        Maximum,
+        Minimum,
+        First,
+        Last,
+        Distinct,
         StateMachine,
     ),
 )
@@ -171,6 +191,11 @@ def relation(cls: type[R], /) -> type[R]: ...
         Average,
         Every,
         AnyOf,
+        Maximum,
+        Minimum,
+        First,
+        Last,
+        Distinct,
         StateMachine,
     ),
 )

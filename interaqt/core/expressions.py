@@ -28,6 +28,7 @@ __all__ = [
     "Attr",
     "Const",
     "Expr",
+    "Fold",
     "Op",
     "Param",
     "Root",
@@ -120,7 +121,27 @@ class Aggregate:
     type: ValueType
 
 
-Expr = Const | Root | Param | Attr | Op | Aggregate
+@attrs.frozen
+class Fold:
+    """What the records of one collection of ``of`` come to: ``kind`` is ``sum``, ``first`` or ``distinct``.
+
+    ``value`` and ``where`` are about ``root``, a row of ``collection.link``. ``first`` is the value of
+    the row that comes first by ``order``, and None where there is none. It is how a computation says
+    what it is, worked out anew.
+    """
+
+    kind: str
+    of: Expr
+    collection: Collection
+    root: Root
+    value: Expr
+    where: Expr | None
+    order: tuple[Expr, ...]
+    descending: bool
+    type: ValueType
+
+
+Expr = Const | Root | Param | Attr | Op | Aggregate | Fold
 
 TRUE = Const(True, BOOL)
 FALSE = Const(False, BOOL)
@@ -192,11 +213,11 @@ def literal(value: bool | int) -> Const:
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions directly inside one (an Aggregate's ``where`` is about another row, so not it)."""
+    """The expressions directly inside one (what is about other rows, as an Aggregate's ``where``, is not)."""
     match expr:
         case Op(args=args):
             return args
-        case Attr(of=of) | Aggregate(of=of):
+        case Attr(of=of) | Aggregate(of=of) | Fold(of=of):
             return (of,)
         case _:
             return ()
@@ -218,7 +239,7 @@ def replace(expr: Expr, swap: Callable[[Expr], Expr | None]) -> Expr:
         case Op(name, args, type):
             new = tuple(replace(arg, swap) for arg in args)
             return expr if new == args else Op(name, new, type)
-        case Attr(of=of) | Aggregate(of=of):
+        case Attr(of=of) | Aggregate(of=of) | Fold(of=of):
             inner = replace(of, swap)
             return expr if inner == of else attrs.evolve(expr, of=inner)
         case _:

@@ -16,13 +16,14 @@ from interaqt.core.errors import Location
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
-    from interaqt.core.computations import AggregateRule, Change, Computation, Creation, Derivation, Ending, Transition
+    from interaqt.core.computations import Change, Computation, Creation, Derivation, Ending, HostRule, Transition
     from interaqt.core.interaction import InteractionModel
 
 __all__ = [
     "Attribute",
     "Collection",
     "ComputedProperty",
+    "Index",
     "Mirror",
     "Model",
     "Property",
@@ -102,6 +103,14 @@ class ComputedProperty(Attribute):
     function: Callable[[Any], Any]
 
 
+@attrs.frozen
+class Index:
+    """Attributes by whose values records are found; ``ordered`` where the last ones say which comes first."""
+
+    attributes: tuple[str, ...]
+    ordered: bool
+
+
 @attrs.define(eq=False, kw_only=True)
 class RecordModel:
     """An entity or a relation."""
@@ -117,7 +126,9 @@ class RecordModel:
     """The two ends of a relation."""
     unique: tuple[tuple[str, ...], ...] = ()
     """Names of attributes that are unique together."""
-    rules: list[AggregateRule] = attrs.field(factory=list, repr=False)
+    indexes: list[Index] = attrs.field(factory=list, repr=False)
+    """What computations over its records look up."""
+    rules: list[HostRule] = attrs.field(factory=list, repr=False)
     """What keeps its derived values."""
     changes: list[Change] = attrs.field(factory=list, repr=False)
     """What interactions do to its properties."""

@@ -533,7 +533,10 @@ class _RecordResolver:
                 location=spec.location,
                 hint=f"declare one in {self.record}, above: likes: Many[Like] = iq.many(inverse=...)",
             )
-        self.record.rules.append(spec.resolve(Target(attribute, collection, str(spec))))
+        rule = spec.resolve(Target(attribute, collection, str(spec)))
+        self.record.rules.append(rule)
+        if rule.index is not None and rule.index not in collection.link.indexes:
+            collection.link.indexes.append(rule.index)
 
     def _computed(self, attribute: ComputedProperty) -> None:
         """Traced where nothing uses it, too, so that a mistake in it is found when a controller is made."""

@@ -54,14 +54,14 @@ MOST_PATHS = 256
 def trace_value(
     function: Callable[..., Any],
     arguments: Sequence[object],
-    expected: ValueType,
+    expected: ValueType | Callable[[Tree], ValueType],
     *,
     subject: str = "",
     location: Location | None = None,
     allow_collections: bool = False,
     check: bool = True,
 ) -> Expr:
-    """The callback's value as one expression of the expected type.
+    """The callback's value as one expression of the expected type, which may depend on what it answers.
 
     ``arguments`` are expressions and :class:`Fields`; one that is nullable is None on some paths.
     ``check`` compares it with what the callback gives in plain Python on a few sample records.
@@ -72,9 +72,10 @@ def trace_value(
         if check and not allow_collections:
             refuse_outside(function)
         tree = _trace(function, sources, allow_collections)
-        if tree == Leaf(None) and not expected.nullable:
-            refuse(f"it gives None, but {expected} is expected", "is a `return` missing?")
-        expr = join(tree, expected)
+        wanted = expected if isinstance(expected, ValueType) else expected(tree)
+        if tree == Leaf(None) and not wanted.nullable:
+            refuse(f"it gives None, but {wanted} is expected", "is a `return` missing?")
+        expr = join(tree, wanted)
         if check:
             check_expression(function, sources, expr)
         return expr

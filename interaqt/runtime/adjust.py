@@ -11,8 +11,8 @@ from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, walk
 from interaqt.core.model import Property, RecordModel, Reference
-from interaqt.runtime.hosts import HostUpdate, delta_param
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step, rooted
+from interaqt.runtime.sums import SumUpdate, delta_param
 from interaqt.storage.scope import Binding, Image
 from interaqt.storage.statements import KEY, Prepared, PreparedRows
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Run
 
-__all__ = ["Adjust", "is_local"]
+__all__ = ["Adjust", "image_source", "is_local", "read_images", "type_of"]
 
 
 def is_local(expr: Expr) -> bool:
@@ -48,22 +48,22 @@ class Adjust(Reaction):
     def __init__(self, planner: Planner, rules: Sequence[AggregateRule], new: bool, old: bool) -> None:
         self.planner = planner
         self.rules = tuple(rules)
-        self.update = HostUpdate(planner, rules)
+        self.update = SumUpdate(planner, rules)
         self.via = rules[0].collection.via.name
         self.new, self.old = new, old
-        self._deltas = {each: self._delta(each) for each in self.update.sums}
+        self._deltas = {each.property: self._delta(each) for rule in rules for each in rule.sums}
         computed = {
             delta_param(each).name: expr
             for each, expr in self._deltas.items()
             if is_local(expr) and not isinstance(expr, Const)
         }
         self._local: dict[str, Callable[[Any, Any], Any]] = {
-            name: compile_function(expr, ["old", "new"], _image_source) for name, expr in computed.items()
+            name: compile_function(expr, ["old", "new"], image_source) for name, expr in computed.items()
         }
         # What the database itself must work out, since it lies behind a reference.
         self._remote = [expr for expr in self._deltas.values() if not is_local(expr)]
-        self._images = sorted({(root, name) for expr in self._remote for root, name in _read_images(expr)})
-        self.reads = frozenset(name for expr in self._deltas.values() for _, name in _read_images(expr)) | {self.via}
+        self._images = sorted({(root, name) for expr in self._remote for root, name in read_images(expr)})
+        self.reads = frozenset(name for expr in self._deltas.values() for _, name in read_images(expr)) | {self.via}
         self._constant = all(isinstance(expr, Const) for expr in self._deltas.values())
 
     def _delta(self, each: Sum) -> Expr:
@@ -77,7 +77,7 @@ class Adjust(Reaction):
         if not given:
             return
         if len(given) == 1:
-            self.update.one(run, self._one, given[0], None if self._remote else self._known(given[0]))
+            self.update.move(run, self._one, given[0], None if self._remote else self._known(given[0]))
         elif self._remote:
             result = self._summed.run(run.tx, given)
             self.update.by(run, self.update.read_deltas(result.fetchall()))
@@ -110,7 +110,7 @@ class Adjust(Reaction):
         bindings: Mapping[str, Binding] = {NEW: Image(NEW), OLD: Image(OLD)}
         return self.update.statement(self._in_statement, bindings)
 
-    def _in_statement(self, each: Sum) -> Expr:
+    def _in_statement(self, each: Property) -> Expr:
         expr, param = self._deltas[each], delta_param(each)
         return param if param.name in self._local else expr
 
@@ -136,12 +136,12 @@ class Adjust(Reaction):
         link = self.update.collection.link
         columns = [(KEY, self.update.host.key.type)]
         columns += [
-            (delta_param(each).name, each.property.type)
-            for each in self.update.sums
+            (delta_param(each).name, each.type)
+            for each in self.update.kept
             if delta_param(each).name in self._local
         ]
-        columns += [(f"{root}.{name}", _type_of(link.attributes[name])) for root, name in self._images]
-        return statements.sum_rows(columns, [self._in_statement(each) for each in self.update.sums], (NEW, OLD))
+        columns += [(f"{root}.{name}", type_of(link.attributes[name])) for root, name in self._images]
+        return statements.sum_rows(columns, [self._in_statement(each) for each in self.update.kept], (NEW, OLD))
 
     # -- for explain
 
@@ -156,7 +156,7 @@ class Adjust(Reaction):
         yield from self.update.plan(self._one, f"{names} {verb}", known=not self._remote)
 
 
-def _image_source(expr: Expr) -> str | None:
+def image_source(expr: Expr) -> str | None:
     match expr:
         case Attr(of=Root(name=root), name=name):
             return f"{root}[{name!r}]"
@@ -165,7 +165,7 @@ def _image_source(expr: Expr) -> str | None:
     return None
 
 
-def _read_images(expr: Expr) -> Iterator[tuple[str, str]]:
+def read_images(expr: Expr) -> Iterator[tuple[str, str]]:
     """Which attributes of which state of the row an expression reads."""
     match expr:
         case Attr(of=Root(name=root), name=name):
@@ -174,9 +174,9 @@ def _read_images(expr: Expr) -> Iterator[tuple[str, str]]:
             yield root, record.key.name
         case _:
             for child in children(expr):
-                yield from _read_images(child)
+                yield from read_images(child)
 
 
-def _type_of(attribute: Any) -> Any:
+def type_of(attribute: Any) -> Any:
     assert isinstance(attribute, Property | Reference)
     return attribute.type

@@ -23,6 +23,7 @@ from interaqt.core.interaction import InteractionDeclaration
 from interaqt.core.model import Model, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.resolve import resolve
+from interaqt.runtime.batch import Batch, Request
 from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
@@ -82,6 +83,7 @@ class Controller:
             for cls, interaction in self.model.interactions.items()
         }
         self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
+        self._batch = Batch(self._transactions)
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
         self._ready = False
         system.use(storage)
@@ -135,6 +137,21 @@ class Controller:
                 raise
             name = interaction if isinstance(interaction, str) else type(request).__name__
             return DispatchResult(Event(name, dt.datetime.now(dt.UTC), user, request), error)
+
+    def dispatch_many(self, requests: Iterable[Any], *, user: Any = None) -> list[DispatchResult]:
+        """Dispatch requests in their order, in one transaction: all of them happen, or none.
+
+        Each is an instance of an interaction class, or a pair of one and the user who asks.
+        Requests of one interaction that follow one another are written together where they
+        cannot see each other, so many cost little more than one; the outcome is the same.
+        Each result has the effects of its own event; what was derived for several together is
+        among those of the last of them. Raises what :meth:`dispatch` raises.
+        """
+        checked = []
+        for each in requests:
+            request, asking = each if isinstance(each, tuple) else (each, user)
+            checked.append(Request.checked(self._dispatch_of(type(request)), request, asking))
+        return self._batch.run(checked) if checked else []
 
     def request(self, interaction: type | str, payload: Mapping[str, Any]) -> Any:
         """The request that a mapping of JSON values means; raises :class:`~interaqt.PayloadError`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property, partial
 from typing import Any
@@ -34,14 +35,35 @@ from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.cohort import Cohort
+from interaqt.storage.statements import Image
 from interaqt.storage.storage import Storage
 
-__all__ = ["InteractionDispatch"]
+__all__ = ["InteractionDispatch", "Writes", "dispatching", "refuse_nested"]
 
 _UTC = dt.UTC
 
 #: The interaction that is being dispatched in this context.
 _running: ContextVar[str | None] = ContextVar("interaqt_dispatch", default=None)
+
+
+def refuse_nested(name: str) -> None:
+    outer = _running.get()
+    if outer is not None:
+        raise NestedDispatchError(
+            f"{name} is dispatched inside the dispatch of {outer}, whose transaction is not over",
+            subject=name,
+            hint="dispatch it from post_commit or a side effect, or let a Transform make what it would make",
+        )
+
+
+@contextmanager
+def dispatching(name: str) -> Iterator[None]:
+    """Marks this context, so that a dispatch inside is refused."""
+    token = _running.set(name)
+    try:
+        yield
+    finally:
+        _running.reset(token)
 
 
 class InteractionDispatch:
@@ -63,7 +85,7 @@ class InteractionDispatch:
         self.facts = Facts(self.planner, self.storage.loader, interaction)
         self.side_effects = tuple(side_effects)
         self.user = self.planner.model.user
-        self._event_record = self.planner.model.records[InteractionEvent]
+        self.event_record = self.planner.model.records[InteractionEvent]
         self._ledger = ledger
         self._idempotency = interaction.idempotency or idempotency
 
@@ -78,56 +100,41 @@ class InteractionDispatch:
 
         Under a key it is done once: with the same key again it answers what the first answered.
         """
-        outer = _running.get()
-        if outer is not None:
-            raise NestedDispatchError(
-                f"{self.interaction} is dispatched inside the dispatch of {outer}, whose transaction is not over",
-                subject=self.interaction.name,
-                hint="dispatch it from post_commit or a side effect, or let a Transform make what it would make",
-            )
+        refuse_nested(self.interaction.name)
         self.payload.check(request)
         actor = actor_of(user)
         stored = self.payload.stored(request)
         at = dt.datetime.now(_UTC)
 
         def work(run: Run) -> tuple[DispatchResult, Run]:
-            return self._attempt(run, request, user, actor, stored, at)
+            return self.carry_out(run, request, user, actor, stored, at)
 
         attempt: Callable[[Run], tuple[DispatchResult, Run]] = work
         if key is not None:
             claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
             once = self._once.run
-            attempt = partial(once, claim=claim, first=work, admitted=lambda: self._admitted(request, user, at))
-        token = _running.set(self.interaction.name)
+            attempt = partial(once, claim=claim, first=work, admitted=lambda: self.admitted(request, user, at))
         try:
-            result, run = self.transactions.run(attempt, self.interaction.name)
+            with dispatching(self.interaction.name):
+                result, run = self.transactions.run(attempt, self.interaction.name)
         except (ConstraintViolationError, RecordNotFound) as error:
-            self._explain_missing(request, user, error)
+            self.explain_missing(request, user, error)
             raise
-        finally:
-            _running.reset(token)
         if result.outcome != "replayed":
-            self._after_commit(result, run)
+            self.after_commit(result, run)
         return result
 
-    def _attempt(
+    def carry_out(
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[DispatchResult, Run]:
-        event = self._admitted(request, user, at)
+        event = self.admitted(request, user, at)
         hooks = self.interaction.hooks
         if hooks.map_event_data is not None:
             event.context = dict(hooks.map_event_data(event))
-        row = {
-            "interaction": self.interaction.name,
-            "at": at,
-            "actor": actor,
-            "payload": stored,
-            "context": event.context or None,
-        }
-        (event_row,) = run.create(self._event_record, [row])
+        (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
         self.facts.write(run, event)
-        self._require_references(run, request)
-        result = DispatchResult(event, writes=_Writes(self.storage, run))
+        self.require_references(run, request)
+        result = DispatchResult(event, writes=Writes(self.storage, run.created, run.mutations))
         if hooks.resolve is not None or hooks.after_dispatch is not None:
             event.id = event_row.key
         if hooks.resolve is not None:
@@ -135,6 +142,16 @@ class InteractionDispatch:
         if hooks.after_dispatch is not None:
             hooks.after_dispatch(event, result)
         return result, run
+
+    def event_row(self, event: Event[Any], actor: str | None, stored: dict[str, Any]) -> Image:
+        """What is kept of the event."""
+        return {
+            "interaction": self.interaction.name,
+            "at": event.at,
+            "actor": actor,
+            "payload": stored,
+            "context": event.context or None,
+        }
 
     def _event(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
         """What callbacks see: everything in it loads inside the transaction.
@@ -155,7 +172,7 @@ class InteractionDispatch:
             (user,) = ghosts(self.user, [key_of(user)])
         return Event(self.interaction.name, at, user, self.payload.fresh(request, ghosts))
 
-    def _admitted(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
+    def admitted(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
         event = self._event(request, user, at)
         if self.interaction.guard is not None:
             self._admit(event, request)
@@ -173,7 +190,7 @@ class InteractionDispatch:
 
     # -- references exist
 
-    def _require_references(self, run: Run, request: Any) -> None:
+    def require_references(self, run: Run, request: Any) -> None:
         """What no foreign key, lock or update has proven to exist is looked up."""
         self._require(each for each in self.payload.references(request) if each[1:] not in run.proven)
 
@@ -195,7 +212,7 @@ class InteractionDispatch:
                             "payload.not_found", path, f"there is no {record} with {record.key.name} {key!r}"
                         )
 
-    def _explain_missing(self, request: Any, user: Any, error: ConstraintViolationError | RecordNotFound) -> None:
+    def explain_missing(self, request: Any, user: Any, error: ConstraintViolationError | RecordNotFound) -> None:
         """A foreign key that failed, or a record that is not there, is said in the payload's words, if it is why."""
         if isinstance(error, ConstraintViolationError) and error.kind != "foreign_key":
             return
@@ -208,8 +225,12 @@ class InteractionDispatch:
 
     # -- after the commit
 
-    def _after_commit(self, result: DispatchResult, run: Run) -> None:
+    def after_commit(self, result: DispatchResult, run: Run) -> None:
         result.event.id = run.created[0].key
+        self.call_back(result)
+
+    def call_back(self, result: DispatchResult) -> None:
+        """Call what is to be called once the facts are committed."""
         hook = self.interaction.hooks.post_commit
         if hook is not None:
             result.side_effects.append(attempt("post_commit", None, lambda: hook(result.event, result)))
@@ -232,24 +253,24 @@ class InteractionDispatch:
     # -- for explain
 
     def steps(self) -> Iterator[Step]:
-        yield Step(self.planner.rows(self._event_record).insert.sql, "the event record")
+        yield Step(self.planner.rows(self.event_record).insert.sql, "the event record")
         yield from self.facts.steps()
 
 
-class _Writes:
-    """What one attempt wrote, read off its run when somebody asks."""
+class Writes:
+    """What was written, made ready to read when somebody asks."""
 
-    __slots__ = ("_run", "_storage")
+    __slots__ = ("_created", "_mutations", "_storage")
 
-    def __init__(self, storage: Storage, run: Run) -> None:
-        self._storage, self._run = storage, run
+    def __init__(self, storage: Storage, created: Sequence[Created], mutations: Sequence[Mutation | Created]) -> None:
+        self._storage, self._created, self._mutations = storage, created, mutations
 
     def mutations(self) -> list[Mutation]:
-        return [_mutation(each) for each in self._run.mutations]
+        return [_mutation(each) for each in self._mutations]
 
     def created(self, cls: type[Any]) -> list[Any]:
         record = self._storage.record_of(cls)
-        rows = [{**each.image, record.key.name: each.key} for each in self._run.created if each.record is record]
+        rows = [{**each.image, record.key.name: each.key} for each in self._created if each.record is record]
         return self._storage.loader.known(record, [_given(record, row) for row in rows])
 
 

@@ -78,7 +78,7 @@ class Facts:
     def write(self, run: Run, event: Event[Any]) -> None:
         """Write all of them, each with what follows from it."""
         moves = self._moves(event) if self._changes else {}
-        made = [(creation.record, _made(creation, event)) for creation in self._creations]
+        made = self.made(event)
         for record, key in moves if len(moves) == 1 else sorted(moves, key=lambda each: (each[0].table, each[1])):
             self._move(run, record, key, moves[record, key])
         maker = Maker(run)
@@ -86,6 +86,15 @@ class Facts:
             maker.make(record, records)
         for ending in self._endings:
             run.end(ending.rule, ending.delete, ending.search, self._given(event))
+
+    @property
+    def only_creates(self) -> bool:
+        """Whether new records are all that it writes, so that several events cannot meet on one row."""
+        return not (self._changes or self._endings)
+
+    def made(self, event: Event[Any]) -> list[tuple[RecordModel, list[Record]]]:
+        """The records that its Transforms make of the event, not stored yet."""
+        return [(creation.record, _made(creation, event)) for creation in self._creations]
 
     # -- changes
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, Derivation
+from interaqt.core.computations import Derivation, HostRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.computations.transform import SOURCE
 from interaqt.core.errors import ComputationCycle
@@ -20,7 +20,7 @@ from interaqt.core.model import Model, Property, RecordModel, Reference
 
 __all__ = ["Graph", "Path", "Read", "Rule", "reads_of"]
 
-Rule = AggregateRule | Derivation
+Rule = HostRule | Derivation
 Path = tuple[str, ...]
 
 
@@ -72,7 +72,7 @@ class Graph:
 
     def source_of(self, rule: Rule) -> RecordModel:
         """The record whose rows contribute to the rule."""
-        return rule.collection.link if isinstance(rule, AggregateRule) else rule.source
+        return rule.collection.link if isinstance(rule, HostRule) else rule.source
 
     def level(self, rule: Rule) -> int:
         """How many rules stand behind it, one upon the other, at most."""
@@ -84,7 +84,7 @@ class Graph:
             return True
         # Where a record belongs to decides whom it contributes to.
         return any(
-            isinstance(rule, AggregateRule) and rule.collection.link is record and rule.collection.via.name == name
+            isinstance(rule, HostRule) and rule.collection.link is record and rule.collection.via.name == name
             for rule in self.rules
         )
 
@@ -120,8 +120,8 @@ def _reads(rule: Rule) -> Iterator[Read]:
             for expr in (variant.condition, *variant.values.values()):
                 yield from reads_of(expr, SOURCE)
     else:
-        for each in rule.sums:
-            yield from reads_of(each.contribution, LINK)
+        for expr in rule.reads():
+            yield from reads_of(expr, LINK)
 
 
 def _cycle(rules: list[Rule]) -> ComputationCycle:
@@ -135,4 +135,4 @@ def _cycle(rules: list[Rule]) -> ComputationCycle:
 
 
 def _place(rule: Rule) -> Property | Reference:
-    return rule.property if isinstance(rule, AggregateRule) else rule.link
+    return rule.property if isinstance(rule, HostRule) else rule.link

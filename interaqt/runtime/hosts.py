@@ -1,4 +1,4 @@
-"""Moving the sums of host records: by deltas, or by counting again.
+"""Writing the values of host records, and telling what depends on them.
 
 Every write of derived values goes through here, so here is where what depends on them is told.
 """
@@ -9,43 +9,36 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.computations import AggregateRule, Sum
-from interaqt.core.computations.aggregation import HOST, LINK
-from interaqt.core.decimals import adder, subtracter
-from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, replace
+from interaqt.core.computations import HostRule
+from interaqt.core.computations.aggregation import HOST
+from interaqt.core.expressions import Attr, Expr, Root, replace
 from interaqt.core.model import Property, RecordModel
-from interaqt.core.types import Kind
 from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Result
-from interaqt.storage.schema import column
 from interaqt.storage.statements import KEY, Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Run
 
-__all__ = ["HostUpdate", "assigned", "delta_param", "moved"]
+__all__ = ["HostUpdate", "assigned", "stored"]
 
 
-def delta_param(each: Sum) -> Param:
-    return Param(f"delta.{each.property.name}", each.property.type)
-
-
-def moved(rules: Iterable[AggregateRule], deltas: Callable[[Sum], Expr]) -> dict[Property, Expr]:
-    """What each kept property becomes when its sums move by ``deltas``; those that stay are left out."""
-    return assigned(rules, lambda each: _plus(_read(each), deltas(each)))
-
-
-def assigned(rules: Iterable[AggregateRule], fresh_of: Callable[[Sum], Expr]) -> dict[Property, Expr]:
-    """What each kept property becomes when ``fresh_of`` says what its sums become."""
+def assigned(rules: Iterable[HostRule], fresh_of: Callable[[Property], Expr]) -> dict[Property, Expr]:
+    """What each property becomes when ``fresh_of`` says what those become that are kept; what stays is left out."""
     assigned: dict[Property, Expr] = {}
     for rule in rules:
-        fresh = {each.property.name: fresh_of(each) for each in rule.sums}
-        changed = [each for each in rule.sums if fresh[each.property.name] != _read(each)]
-        assigned |= {each.property: fresh[each.property.name] for each in changed}
+        fresh = {each.name: fresh_of(each) for each in rule.kept}
+        changed = [each for each in rule.kept if fresh[each.name] != stored(each)]
+        assigned |= {each: fresh[each.name] for each in changed}
         if rule.value is not None and changed:
             assigned[rule.property] = replace(rule.value, lambda node, fresh=fresh: _fresh(node, fresh))  # type: ignore[misc]
     return assigned
+
+
+def stored(kept: Property) -> Attr:
+    """A kept property as its host has it."""
+    return Attr(Root(HOST, kept.record), kept.name, kept.type)
 
 
 def _fresh(node: Expr, fresh: Mapping[str, Expr]) -> Expr | None:
@@ -54,23 +47,15 @@ def _fresh(node: Expr, fresh: Mapping[str, Expr]) -> Expr | None:
     return None
 
 
-def _read(each: Sum) -> Expr:
-    return Attr(Root(HOST, each.property.record), each.property.name, each.property.type)
-
-
-def _plus(value: Expr, delta: Expr) -> Expr:
-    return value if isinstance(delta, Const) and not delta.value else Op("add", (value, delta), value.type)
-
-
 class HostUpdate:
     """The statements that write one group of rules' values on their host, and what follows of it."""
 
-    def __init__(self, planner: Planner, rules: Sequence[AggregateRule]) -> None:
+    def __init__(self, planner: Planner, rules: Sequence[HostRule]) -> None:
         self.planner = planner
         self.rules = tuple(rules)
         self.host = rules[0].property.record
         self.collection = rules[0].collection
-        self.sums = tuple(each for rule in rules for each in rule.sums)
+        self.kept = tuple(each for rule in rules for each in rule.kept)
         self.names = frozenset(rule.property.name for rule in rules)
 
     @cached_property
@@ -86,131 +71,48 @@ class HostUpdate:
         needed = self.planner.needed(self.host, frozenset(each.name for each in self.watched))
         return (self.host.key, *(each for each in needed if each is not self.host.key))
 
-    @cached_property
-    def _reversible(self) -> bool:
-        """Whether the watched values before follow from those after and the deltas: sums that add exactly."""
-        exact = {each.property for each in self.sums if each.property.type.kind is not Kind.FLOAT}
-        return all(each in exact for each in self.watched)
+    # -- one host
 
-    # -- by deltas
-
-    def by(self, run: Run, deltas: Mapping[Any, Mapping[str, Any]]) -> None:
-        """Move the sums of the hosts named by key; the deltas are named as :func:`delta_param` does."""
-        if not deltas:
-            return
-        if len(deltas) == 1:
-            ((key, given),) = deltas.items()
-            self.one(run, self.move_one, {KEY: key, **given}, given)
-        else:
-            rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
-            self._many(run, list(deltas), lambda: self._rows.run(run.tx, rows), deltas)
-
-    def one(
-        self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any] | None = None
-    ) -> None:
-        """Run a statement of :meth:`statement` for one host; ``deltas`` are those of all sums, if they are known."""
-        key = given[KEY]
+    def one(self, run: Run, statement: Prepared, given: Mapping[str, Any]) -> None:
+        """Run a statement that changes one host, whose key is among the given values."""
         if not self.watched:
             statement.run(run.tx, given)
-            run.touched(self.host, key, self.names)
-        elif deltas is not None and self._reversible:
-            new = [self._reader.image(row) for row in statement.run(run.tx, given).fetchall()]
-            self._tell(run, [self._undone(image, deltas) for image in new], new)
-        else:
-            old = self._rows_of(self._read_one.run(run.tx, given))
-            moved = statement.run(run.tx, given)
-            self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
+            run.touched(self.host, given[KEY], self.names)
+            return
+        old = self._rows_of(self._read_one.run(run.tx, given))
+        moved = statement.run(run.tx, given)
+        self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
 
-    def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
-        before = {
-            each.name: subtracter(each.type.kind)(image[each.name], deltas[f"delta.{each.name}"])
-            for each in self.watched
-        }
-        return {**image, **before}
-
-    def statement(self, deltas: Callable[[Sum], Expr], bindings: Mapping[str, Any]) -> Prepared:
-        return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
-
-    @cached_property
-    def move_one(self) -> Prepared:
-        return self.statement(delta_param, {})
-
-    @cached_property
-    def _rows(self) -> PreparedRows:
-        columns = [(KEY, self.host.key.type), *((delta_param(each).name, each.property.type) for each in self.sums)]
-        assignments = moved(self.rules, delta_param)
-        return self.planner.statements.adjust_rows(self.host, HOST, assignments, columns, self.returning)
-
-    def total(self, totals: dict[Any, dict[str, Any]], key: Any, deltas: Mapping[str, Any]) -> None:
-        """Add the deltas of one host to those it has so far."""
-        known = totals.get(key)
-        if known is None:
-            totals[key] = dict(deltas)
-        else:
-            for each in self.sums:
-                name = delta_param(each).name
-                known[name] = adder(each.property.type.kind)(known[name], deltas[name])
-
-    def read_deltas(self, rows: Iterable[Sequence[Any]]) -> dict[Any, dict[str, Any]]:
-        """Selected rows of a host's key and one delta for each sum, without those that move nothing."""
-        deltas: dict[Any, dict[str, Any]] = {}
-        for stored in rows:
-            key, *moves = (
-                value if convert is None or value is None else convert(value)
-                for convert, value in zip(self._delta_converters, stored, strict=True)
-            )
-            if key is not None and any(moves):
-                deltas[key] = {delta_param(each).name: move for each, move in zip(self.sums, moves, strict=True)}
-        return deltas
-
-    @cached_property
-    def _delta_converters(self) -> list[Any]:
-        from_db = self.planner.schema.dialect.from_db
-        return [from_db(self.host.key.type), *(from_db(each.property.type) for each in self.sums)]
-
-    # -- by counting again
+    # -- several hosts
 
     def again(self, run: Run, keys: Iterable[Any]) -> None:
         """Work the values of the hosts out from the records that they have now."""
         hosts = sorted(set(keys))
         if hosts:
             rows = [{KEY: key} for key in hosts]
-            self._many(run, hosts, lambda: self.count_again.run(run.tx, rows))
+            if not self.watched and self.planner.schema.dialect.for_update:
+                # What others do to the same hosts is seen by a statement that begins once they are done.
+                self._lock.run(run.tx, rows)
+            self.several(run, hosts, lambda: self.count_again.run(run.tx, rows))
 
     @cached_property
     def count_again(self) -> PreparedRows:
-        statements = self.planner.statements
-        table = statements.schema.table(self.host)
-        link, via = self.collection.link, self.collection.via
-        counted = {
-            f"again.{each.property.name}": statements.sum_over(
-                link, LINK, each.contribution, via, column(table, self.host.key)
-            )
-            for each in self.sums
-        }
-        assignments = assigned(self.rules, lambda each: Param(f"again.{each.property.name}", each.property.type))
-        return statements.assign_rows(self.host, HOST, assignments, counted, self.returning)
+        recomputed = {each: rule.recomputed(each) for rule in self.rules for each in rule.kept}
+        assignments = assigned(self.rules, recomputed.__getitem__)
+        return self.planner.statements.assign_rows(self.host, HOST, assignments, self.returning)
 
-    # -- what follows
-
-    def _many(
-        self,
-        run: Run,
-        keys: Sequence[Any],
-        write: Callable[[], Result],
-        deltas: Mapping[Any, Mapping[str, Any]] | None = None,
-    ) -> None:
+    def several(self, run: Run, keys: Sequence[Any], write: Callable[[], Result]) -> None:
+        """Change the hosts by ``write``, which answers what they are afterwards if anything depends on it."""
         if not self.watched:
             write()
             for key in keys:
                 run.touched(self.host, key, self.names)
-        elif deltas is not None and self._reversible:
-            new = [self._reader.image(row) for row in write().fetchall()]
-            self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
-        else:
-            old = self._rows_of(self._read_rows.run(run.tx, [{KEY: key} for key in keys]))
-            moved = write()
-            self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
+            return
+        old = self._rows_of(self._read_rows.run(run.tx, [{KEY: key} for key in keys]))
+        moved = write()
+        self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
+
+    # -- what follows
 
     def _rows_of(self, result: Result) -> Callable[[], Sequence[Any]]:
         """What a statement found before the next one writes.
@@ -232,6 +134,10 @@ class HostUpdate:
         return self.planner.statements.read_rows(self.host, self.returning)
 
     @cached_property
+    def _lock(self) -> PreparedRows:
+        return self.planner.statements.read_rows(self.host, (self.host.key,))
+
+    @cached_property
     def _reader(self) -> Reader:
         return Reader(self.planner.schema, self.returning)
 
@@ -246,9 +152,9 @@ class HostUpdate:
     def _watched_names(self) -> frozenset[str]:
         return frozenset(each.name for each in self.watched)
 
-    def plan(self, statement: Prepared, why: str, known: bool = True) -> Iterator[Step]:
-        """The statements in the order in which they run, for ``explain``; ``known`` says that the deltas are."""
-        if self.watched and not (known and self._reversible):
+    def plan(self, statement: Prepared, why: str) -> Iterator[Step]:
+        """The statements in the order in which they run, for ``explain``."""
+        if self.watched:
             told = ", ".join(str(each) for each in self.watched)
             yield Step(self._read_one.sql, f"{told} as it was, since other values depend on it")
         yield Step(statement.sql, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.errors import InvalidValue
@@ -40,6 +40,23 @@ class Maker:
                 self._made[id(each)] = each, created
             self._making -= {id(each) for each in fresh}
         return [self._made[id(each)][1] for each in instances]
+
+    def created(self, instances: Iterable[Record]) -> Iterator[Created]:
+        """What was stored for the instances, those that they refer to first; each once."""
+        seen: set[int] = set()
+        for each in instances:
+            yield from self._created(each, seen)
+
+    def _created(self, instance: Record, seen: set[int]) -> Iterator[Created]:
+        made = self._made.get(id(instance))
+        if made is None or id(instance) in seen:
+            return
+        seen.add(id(instance))
+        for reference in self._run.planner.rows(made[1].record).references:
+            value = instance.__dict__.get(reference.name)
+            if value is not None:
+                yield from self._created(value, seen)
+        yield made[1]
 
     def _key(self, reference: Reference, value: Record) -> Any:
         return self._made[id(value)][1].key

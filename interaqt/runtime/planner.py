@@ -13,10 +13,11 @@ from graphlib import CycleError, TopologicalSorter
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, Derivation
+from interaqt.core.computations import AggregateRule, ComparedRule, Derivation, HostRule
 from interaqt.core.expressions import Root
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.runtime.adjust import Adjust
+from interaqt.runtime.compare import Compare, CompareFar
 from interaqt.runtime.derive import Derive
 from interaqt.runtime.graph import Graph, Path, Rule
 from interaqt.runtime.reaction import Reaction, Step
@@ -130,17 +131,17 @@ class Planner:
     def _came(self, record: RecordModel) -> Iterator[_Part]:
         for rule in self.graph.rules:
             if self.graph.source_of(rule) is record:
-                yield self._derive(rule) if isinstance(rule, Derivation) else self._adjust(rule, new=True, old=False)
+                yield self._derive(rule) if isinstance(rule, Derivation) else self._near(rule, new=True, old=False)
 
     def _went(self, record: RecordModel) -> Iterator[_Part]:
         for rule in self.graph.rules:
             # What a deleted record made is deleted before it, as all that refers to it.
-            if isinstance(rule, AggregateRule) and rule.collection.link is record:
+            if isinstance(rule, HostRule) and rule.collection.link is record:
                 if any(read.path and read.record is record for read in self.graph.reads[rule]):
                     # A row that is gone may be one that another, gone with it, refers to.
                     yield self._recount(rule, record, (), near=True)
                 else:
-                    yield self._adjust(rule, new=False, old=True)
+                    yield self._near(rule, new=False, old=True)
 
     def _changed(self, record: RecordModel, names: frozenset[str]) -> Iterator[_Part]:
         concerned = []
@@ -159,12 +160,26 @@ class Planner:
             elif near + len(paths) > 1 or (_via(rule) in names and direct & self.graph.upstream(rule)):
                 yield self._recount(rule, record, paths, near)
             elif paths:
-                yield self._spread(rule, paths[0])
-            elif _via(rule) in names:
+                yield self._far(rule, paths[0])
+            elif _via(rule) in names and isinstance(rule, AggregateRule):
                 yield self._adjust(rule, new=False, old=True)
                 yield self._adjust(rule, new=True, old=False)
             else:
-                yield self._adjust(rule, new=True, old=True)
+                yield self._near(rule, new=True, old=True)
+
+    def _near(self, rule: HostRule, new: bool, old: bool) -> _Part:
+        """The contributing record itself came, changed or went."""
+        if isinstance(rule, ComparedRule):
+            return _Part(("compare", rule), rule, lambda _: Compare(self, rule))
+        assert isinstance(rule, AggregateRule)
+        return self._adjust(rule, new, old)
+
+    def _far(self, rule: HostRule, path: Path) -> _Part:
+        """A record changed to which contributing ones refer."""
+        if isinstance(rule, ComparedRule):
+            return _Part(("compare", rule, path), rule, lambda _: CompareFar(self, rule, path))
+        assert isinstance(rule, AggregateRule)
+        return self._spread(rule, path)
 
     def _adjust(self, rule: AggregateRule, new: bool, old: bool) -> _Part:
         return _Part(
@@ -180,11 +195,11 @@ class Planner:
             lambda rules: Spread(self, _aggregates(rules), path),
         )
 
-    def _recount(self, rule: AggregateRule, record: RecordModel, paths: tuple[Path, ...], near: bool) -> _Part:
+    def _recount(self, rule: HostRule, record: RecordModel, paths: tuple[Path, ...], near: bool) -> _Part:
         return _Part(
             ("recount", rule.property.record, rule.collection.via, paths, near),
             rule,
-            lambda rules: Recount(self, _aggregates(rules), record, paths, near),
+            lambda rules: Recount(self, [each for each in rules if isinstance(each, HostRule)], record, paths, near),
         )
 
     def _derive(self, rule: Derivation, paths: tuple[Path, ...] = (), near: bool = True) -> _Part:
@@ -218,7 +233,7 @@ class Planner:
 
 
 def _via(rule: Rule) -> str | None:
-    return rule.collection.via.name if isinstance(rule, AggregateRule) else None
+    return rule.collection.via.name if isinstance(rule, HostRule) else None
 
 
 def _aggregates(rules: Sequence[Rule]) -> list[AggregateRule]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from interaqt.core.computations import AggregateRule
+from interaqt.core.computations import HostRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.expressions import Attr, Root
 from interaqt.core.model import RecordModel
@@ -34,7 +34,7 @@ class Recount(Reaction):
     """
 
     def __init__(
-        self, planner: Planner, rules: Sequence[AggregateRule], record: RecordModel, paths: Sequence[Path], near: bool
+        self, planner: Planner, rules: Sequence[HostRule], record: RecordModel, paths: Sequence[Path], near: bool
     ) -> None:
         self.planner = planner
         self.rules = tuple(rules)

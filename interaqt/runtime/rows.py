@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.computations import AggregateRule, StateMachineSpec
+from interaqt.core.computations import HostRule, StateMachineSpec
 from interaqt.core.computations.aggregation import HOST
-from interaqt.core.computations.summation import ZEROS
 from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr
@@ -176,11 +175,8 @@ class RowStatements:
         )
 
 
-def _initial_values(rule: AggregateRule) -> Mapping[str, Const]:
-    found = {
-        each.property.name: Const(ZEROS[each.property.type.kind], each.property.type.optional(False))
-        for each in rule.sums
-    }
+def _initial_values(rule: HostRule) -> Mapping[str, Const]:
+    found = {each.name: rule.initial(each) for each in rule.kept}
     if rule.value is not None:
         values = {name: const.value for name, const in found.items()}
 

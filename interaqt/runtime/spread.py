@@ -17,16 +17,16 @@ from interaqt.core.evaluate import compile_tuple
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, replace
 from interaqt.core.model import RecordModel, Reference
 from interaqt.runtime.graph import Path
-from interaqt.runtime.hosts import HostUpdate
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
-from interaqt.storage.scope import Image
-from interaqt.storage.statements import KEY, Prepared
+from interaqt.runtime.sums import SumUpdate
+from interaqt.storage.scope import Image as ImageBinding
+from interaqt.storage.statements import KEY, Image, Prepared
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Run
 
-__all__ = ["Spread", "step_along"]
+__all__ = ["Cut", "Spread", "step_along"]
 
 _FAR = "far"
 
@@ -42,6 +42,38 @@ def step_along(root: Root, path: Path) -> Expr:
     return expr
 
 
+class Cut:
+    """Expressions over a contributing record, cut where they reach a changed one by ``path``."""
+
+    def __init__(self, link: RecordModel, path: Path, exprs: Sequence[Expr]) -> None:
+        root = Root(LINK, link)
+        far = step_along(root, path)
+        record = far.type.record
+        assert record is not None
+        self.record = record
+        """The model of the changed record."""
+        new = Root(_FAR, record)
+        self._exprs = [replace(each, lambda node: new if node == far else None) for each in exprs]
+        # What is read of the changed record alone: where none of it changed, nothing did.
+        atoms = list(dict.fromkeys(atom for each in self._exprs for atom in _atoms(each)))
+        self._values: Callable[[Any], tuple[Any, ...]] = compile_tuple(atoms, ["far"], _source)
+        self._images = sorted({name for atom in atoms for name in _names(atom)})
+        self.reads = frozenset(self._images) | {record.key.name}
+
+    def under(self, root: str) -> list[Expr]:
+        """The expressions with the changed record as ``Root(root)``."""
+        return [_renamed(each, root) for each in self._exprs]
+
+    def given(self, old: Image, new: Image) -> dict[str, Any] | None:
+        """What a statement needs of a changed record; None where what is read of it is as it was."""
+        if self._values(old) == self._values(new):
+            return None
+        given = {KEY: new[self.record.key.name]}
+        for name in self._images:
+            given[f"{OLD}.{name}"], given[f"{NEW}.{name}"] = old[name], new[name]
+        return given
+
+
 class Spread(Reaction):
     """Moves the sums of all hosts whose contributing records reach a changed one by ``path``."""
 
@@ -49,23 +81,10 @@ class Spread(Reaction):
         self.planner = planner
         self.rules = tuple(rules)
         self.path = path
-        self.update = HostUpdate(planner, rules)
-        self.link = Root(LINK, rules[0].collection.link)
-        self.far = step_along(self.link, path)
-        record = self.far.type.record
-        assert record is not None
-        self.record = record
-        contributions = [self._cut(each.contribution) for each in self.update.sums]
-        # What is read of the changed record alone: where none of it changed, nothing did.
-        atoms = list(dict.fromkeys(atom for each in contributions for atom in _atoms(each)))
-        self._atoms: Callable[[Any], tuple[Any, ...]] = compile_tuple(atoms, ["far"], _source)
-        self._images = sorted({name for atom in atoms for name in _names(atom)})
-        self._contributions = contributions
-        self.reads = frozenset(self._images) | {record.key.name}
-
-    def _cut(self, expr: Expr) -> Expr:
-        new = Root(_FAR, self.record)
-        return replace(expr, lambda node: new if node == self.far else None)
+        self.update = SumUpdate(planner, rules)
+        self.link = rules[0].collection.link
+        self._cut = Cut(self.link, path, [each.contribution for rule in rules for each in rule.sums])
+        self.reads = self._cut.reads
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
         # All differences are taken before any is applied: each sees the others' hosts as they were.
@@ -73,21 +92,20 @@ class Spread(Reaction):
         for old, new in pairs:
             assert old is not None, "a record that is referred to is changed, not made or deleted"
             assert new is not None
-            if self._atoms(old) == self._atoms(new):
+            given = self._cut.given(old, new)
+            if given is None:
                 continue
-            given = {KEY: new[self.record.key.name]}
-            for name in self._images:
-                given[f"{OLD}.{name}"], given[f"{NEW}.{name}"] = old[name], new[name]
             for key, deltas in self.update.read_deltas(self._deltas.run(run.tx, given).fetchall()).items():
                 self.update.total(totals, key, deltas)
         self.update.by(run, totals)
 
     @cached_property
     def _deltas(self) -> Prepared:
-        differences = [Op("sub", (_renamed(each, NEW), _renamed(each, OLD)), each.type) for each in self._contributions]
-        bindings = {NEW: Image(NEW), OLD: Image(OLD)}
+        states = zip(self._cut.under(NEW), self._cut.under(OLD), strict=True)
+        differences = [Op("sub", (new, old), new.type) for new, old in states]
+        bindings = {NEW: ImageBinding(NEW), OLD: ImageBinding(OLD)}
         via = self.update.collection.via
-        return self.planner.statements.sums_by(self.link.record, LINK, via, differences, self.path, bindings)
+        return self.planner.statements.sums_by(self.link, LINK, via, differences, self.path, bindings)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         return self.update.produces()

@@ -7,9 +7,8 @@ from typing import Any
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, Derivation
-from interaqt.core.computations.aggregation import HOST, LINK
-from interaqt.core.expressions import Param
+from interaqt.core.computations import Derivation, HostRule
+from interaqt.core.computations.aggregation import HOST
 from interaqt.core.model import Property
 from interaqt.runtime.derive import Derive
 from interaqt.runtime.hosts import assigned
@@ -38,25 +37,16 @@ def verify(planner: Planner, executor: Executor) -> Iterator[Difference]:
     So a wrong value is reported once, where it went wrong, and not again wherever it is used.
     """
     for rule in planner.graph.rules:
-        if isinstance(rule, AggregateRule):
-            yield from _aggregate(planner, executor, rule)
+        if isinstance(rule, HostRule):
+            yield from _values(planner, executor, rule)
         else:
             yield from _derivation(planner, executor, rule)
 
 
-def _aggregate(planner: Planner, executor: Executor, rule: AggregateRule) -> Iterator[Difference]:
-    statements, host = planner.statements, rule.property.record
-    collection = rule.collection
-    expected = assigned([rule], lambda each: Param(each.property.name, each.property.type))
-    statement = statements.differing(
-        host,
-        HOST,
-        expected,
-        lambda key: {
-            each.property.name: statements.sum_over(collection.link, LINK, each.contribution, collection.via, key)
-            for each in rule.sums
-        },
-    )
+def _values(planner: Planner, executor: Executor, rule: HostRule) -> Iterator[Difference]:
+    host = rule.property.record
+    expected = assigned([rule], rule.recomputed)
+    statement = planner.statements.differing(host, HOST, expected)
     for key, *cells in statement.run(executor, {}).fetchall():
         found = _value(planner, host.key, key)
         for each, stored, wanted in zip(expected, cells[::2], cells[1::2], strict=True):

@@ -78,7 +78,7 @@ class TableDefinition:
             for each in record.properties()
             if self._check_of(each) is not None
         }
-        self._indexes = [(self._name((each,), "idx"), each) for each in self._indexed()]
+        self._indexes = [(self._name(group, "idx"), group, ordered) for group, ordered in self._indexed()]
 
     def guards(self) -> Iterator[Guard]:
         yield from self.uniques
@@ -120,9 +120,17 @@ class TableDefinition:
 
     def create_indexes(self) -> list[str]:
         return [
-            inline(peewee.Index(name, self._table, [peewee.Entity(each.column)]), self._dialect)
-            for name, each in self._indexes
+            inline(peewee.Index(name, self._table, self._index_columns(group, ordered)), self._dialect)
+            for name, group, ordered in self._indexes
         ]
+
+    def _index_columns(self, group: tuple[Property | Reference, ...], ordered: bool) -> list[peewee.Node]:
+        # An order is found in an index that is kept in the very order that is asked for.
+        columns: list[peewee.Node] = [peewee.Entity(each.column) for each in group]
+        if not ordered:
+            return columns
+        rest = zip(columns[1:], group[1:], strict=True)
+        return [columns[0], *(self._dialect.ordering(name, each.type) for name, each in rest)]
 
     def column_hint(self, attribute: Property | Reference) -> str:
         """The statement that would add the column to an existing table, for a person to judge."""
@@ -208,12 +216,22 @@ class TableDefinition:
             )
         )
 
-    def _indexed(self) -> Iterator[Property | Reference]:
-        """What needs an index of its own: a reference is followed backwards for collections and deletions."""
-        covered = {guard.attributes[0].name for guard in self.uniques} | {self.record.key.name}
+    def _indexed(self) -> Iterator[tuple[tuple[Property | Reference, ...], bool]]:
+        """What needs an index of its own, and whether it is asked for in order.
+
+        A reference is followed backwards for collections and deletions; computations look records up.
+        """
+        known = [tuple(each.name for each in guard.attributes) for guard in self.uniques]
+        # The longer ones first: each of them is an index of what it begins with, too.
+        for index in sorted(self.record.indexes, key=lambda each: -len(each.attributes)):
+            if not any(names[: len(index.attributes)] == index.attributes for names in known):
+                known.append(index.attributes)
+                found = [self.record.attributes[name] for name in index.attributes]
+                yield tuple(each for each in found if isinstance(each, Property | Reference)), index.ordered
+        covered = {names[0] for names in known} | {self.record.key.name}
         for each in self.record.stored():
             if each.name not in covered and (isinstance(each, Reference) or each.index):
-                yield each
+                yield (each,), False
 
     def _name(self, attributes: tuple[Property | Reference, ...], suffix: str) -> str:
         columns = [each.column for each in attributes]

@@ -7,15 +7,15 @@ the ones to the others, and follows references from there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import peewee
 
-from interaqt.core.expressions import Aggregate, Attr, Expr, Root
+from interaqt.core.expressions import TRUE, Aggregate, Attr, Expr, Fold, Root
 from interaqt.core.model import Attribute, Mirror, Property, RecordModel, Reference
 from interaqt.storage.schema import Schema, column
-from interaqt.storage.sql import Leaf, bind, render, template
+from interaqt.storage.sql import Leaf, bind, plain, render, template
 
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
@@ -109,6 +109,8 @@ class Scope:
                 return self._attribute(of, _record_of(of).attributes[name])
             case Aggregate():
                 return self._aggregate(expr)
+            case Fold():
+                return self._fold(expr)
         return None
 
     # -- references
@@ -132,7 +134,7 @@ class Scope:
         value = column(table, attribute)
         if on is None:
             return value
-        query = table.select(value).where(on)
+        query: Any = table.select(value).where(on)
         lock = self._schema.dialect.lock_of(_record_of(of)) if self._lock else None
         return template("{0}", query.for_update(lock) if lock else query)
 
@@ -176,6 +178,27 @@ class Scope:
         if expr.kind == "exists":
             return template("EXISTS {0}", table.select(peewee.SQL("1")).where(*conditions))
         return template("{0}", table.select(peewee.fn.COUNT(peewee.SQL("*"))).where(*conditions))
+
+    def _fold(self, expr: Fold) -> peewee.Node:
+        """A subselect over the rows of the collection, found by the index of its reference."""
+        table = self._alias(expr.collection.link, expr.collection.name)
+        inner = Scope(self._schema, {**self._roots, expr.root.name: Row(table)}, first=self._first)
+        inner._names = self._names
+        dialect = self._schema.dialect
+        value: Any = inner.render(expr.value)
+        if expr.kind == "sum":
+            value = dialect.sum(value, expr.value.type)
+        elif expr.kind == "distinct":
+            value = peewee.fn.COUNT(value.distinct())
+        query = table.select(value)
+        query = query.where(template("({0} = {1})", column(table, expr.collection.via), self.render(expr.of)))
+        if expr.where is not None and expr.where != TRUE:
+            query = query.where(template("{0}", inner.render(plain(expr.where))))
+        if expr.order:
+            direction = peewee.Desc if expr.descending else peewee.Asc
+            ordering = [direction(dialect.ordering(inner.render(each), each.type)) for each in expr.order]
+            query = query.order_by(*ordering).limit(peewee.SQL("1"))
+        return template("{0}", query)
 
 
 def _record_of(expr: Expr) -> RecordModel:

@@ -1,9 +1,13 @@
 """What a declaration can compute, one file each."""
 
-from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Computation, Sum, Target
+from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Computation, HostRule, Sum, Target
 from interaqt.core.computations.average import Average
+from interaqt.core.computations.compared import ComparedRule, LookupRule
 from interaqt.core.computations.count import Count
 from interaqt.core.computations.deletion import Deletion, Ending, deleted_by
+from interaqt.core.computations.distinct import Distinct, DistinctRule
+from interaqt.core.computations.extremes import Maximum, Minimum
+from interaqt.core.computations.first_last import First, Last
 from interaqt.core.computations.quantifiers import Any, Every
 from interaqt.core.computations.state_machine import Change, StateMachine, StateMachineSpec, Transition, on
 from interaqt.core.computations.summation import Summation, WeightedSummation
@@ -15,13 +19,22 @@ __all__ = [
     "Any",
     "Average",
     "Change",
+    "ComparedRule",
     "Computation",
     "Count",
     "Creation",
     "Deletion",
     "Derivation",
+    "Distinct",
+    "DistinctRule",
     "Ending",
     "Every",
+    "First",
+    "HostRule",
+    "Last",
+    "LookupRule",
+    "Maximum",
+    "Minimum",
     "StateMachine",
     "StateMachineSpec",
     "Sum",

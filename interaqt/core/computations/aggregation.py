@@ -4,7 +4,7 @@
 contributes and in how the value follows from the sums. So each is kept right by one rule:
 
 - delta: a sum moves by ``contribution(new) - contribution(old)``;
-- recompute: a sum is ``SUM(contribution)`` over the collection.
+- recompute: a sum is the sum of the contributions of all records of the collection.
 
 (Incremental maintenance of self-maintainable aggregates, after Gupta, Mumick and Subrahmanian,
 "Maintaining Views Incrementally", 1993.)
@@ -12,25 +12,29 @@ contributes and in how the value follows from the sums. So each is kept right by
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
+import builtins
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import attrs
 
 from interaqt.core.errors import InvalidComputation, Location, being_declared
-from interaqt.core.expressions import Attr, Const, Expr, Op, Root, case
+from interaqt.core.expressions import Attr, Const, Expr, Fold, Op, Root, case
 from interaqt.core.fields import ManySpec, Spec
-from interaqt.core.model import Collection, Property
-from interaqt.core.tracing import trace_value
+from interaqt.core.model import Collection, Index, Property
+from interaqt.core.tracing import Tree, trace_value
 from interaqt.core.types import Kind, ValueType
 
 __all__ = [
     "HOST",
     "LINK",
+    "ZEROS",
     "AggregateRule",
     "Aggregation",
     "Computation",
+    "HostRule",
     "Sum",
     "Target",
     "collection_of",
@@ -43,6 +47,9 @@ HOST, LINK = "host", "link"
 
 BOOL = ValueType(Kind.BOOL)
 INT = ValueType(Kind.INT)
+
+#: What the sum of nothing is.
+ZEROS: dict[Kind, int | float | Decimal] = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
 
 
 class Computation(Spec):
@@ -57,20 +64,68 @@ class Sum:
     contribution: Expr
 
 
-@attrs.frozen(eq=False)
-class AggregateRule:
+@attrs.frozen(eq=False, kw_only=True)
+class HostRule(ABC):
     """Keeps ``property`` of the host from the records of ``collection``.
 
-    ``value`` reads the sums from ``Root(HOST)``; it is None where the only sum is the value.
+    It stores the properties ``kept`` beside it, or the property alone. ``value`` is what the property
+    is, read from those of ``Root(HOST)``; it is None where the property is itself kept.
     """
 
     property: Property
     collection: Collection
-    sums: tuple[Sum, ...]
     value: Expr | None
+
+    @builtins.property
+    @abstractmethod
+    def kept(self) -> tuple[Property, ...]:
+        """What is stored on the host, without the value that follows from it."""
+
+    @abstractmethod
+    def reads(self) -> Iterator[Expr]:
+        """All that it asks of one record, ``Root(LINK)``."""
+
+    @abstractmethod
+    def initial(self, kept: Property) -> Const:
+        """What a kept property is over no records."""
+
+    @abstractmethod
+    def recomputed(self, kept: Property) -> Expr:
+        """What a kept property is, worked out over all records of ``Root(HOST)``."""
+
+    @builtins.property
+    def index(self) -> Index | None:
+        """What finds the records that it looks up, where their columns alone say which."""
+        return None
+
+    def over(self, kind: str, value: Expr, where: Expr | None, type: ValueType) -> Fold:
+        """What the records of the host come to; see :class:`~interaqt.core.expressions.Fold`."""
+        host, link = Root(HOST, self.property.record), Root(LINK, self.collection.link)
+        return Fold(kind, host, self.collection, link, value, where, (), False, type)
 
     def __str__(self) -> str:
         return str(self.property)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class AggregateRule(HostRule):
+    """Keeps ``sums``; where there is no ``value``, the only one is the property."""
+
+    sums: tuple[Sum, ...]
+
+    @property
+    def kept(self) -> tuple[Property, ...]:
+        return tuple(each.property for each in self.sums)
+
+    def reads(self) -> Iterator[Expr]:
+        return (each.contribution for each in self.sums)
+
+    def initial(self, kept: Property) -> Const:
+        return Const(ZEROS[kept.type.kind], kept.type.optional(False))
+
+    def recomputed(self, kept: Property) -> Expr:
+        each = next(each for each in self.sums if each.property is kept)
+        return self.over("sum", each.contribution, None, each.contribution.type)
 
 
 @attrs.define(eq=False)
@@ -85,7 +140,7 @@ class Target:
     def type(self) -> ValueType:
         return self.attribute.type
 
-    def trace(self, function: Callable[[Any], Any], expected: ValueType) -> Expr:
+    def trace(self, function: Callable[[Any], Any], expected: ValueType | Callable[[Tree], ValueType]) -> Expr:
         """The callback, over an element of the collection, as an expression over ``Root(LINK)``."""
         element: Expr = Root(LINK, self.collection.link)
         if self.collection.far is not None:
@@ -126,21 +181,26 @@ class Target:
 
     def hidden(self, suffix: str, contribution: Expr) -> tuple[Sum, Expr]:
         """A sum kept beside the value, and the expression that reads it from the host."""
+        kept, read = self.beside(suffix, contribution.type.optional(False))
+        return Sum(kept, contribution), read
+
+    def beside(self, suffix: str, type: ValueType) -> tuple[Property, Expr]:
+        """A property kept beside the value, and the expression that reads it from the host."""
         record = self.attribute.record
         name = f"{self.attribute.name}__{suffix}"
         kept = Property(
             record=record,
             name=name,
             location=self.attribute.location,
-            type=contribution.type.optional(False),
+            type=type,
             column=name,
             hidden=True,
         )
         record.attributes[name] = kept
-        return Sum(kept, contribution), Attr(Root(HOST, record), name, kept.type)
+        return kept, Attr(Root(HOST, record), name, kept.type)
 
     def rule(self, sums: Sequence[Sum], value: Expr | None = None) -> AggregateRule:
-        return AggregateRule(self.attribute, self.collection, tuple(sums), value)
+        return AggregateRule(property=self.attribute, collection=self.collection, value=value, sums=tuple(sums))
 
 
 class Aggregation(Computation):
@@ -154,7 +214,7 @@ class Aggregation(Computation):
         self.where = where
 
     @abstractmethod
-    def resolve(self, target: Target) -> AggregateRule:
+    def resolve(self, target: Target) -> HostRule:
         """What each record contributes and how the value follows; refuses a type that does not fit."""
 
     def matches(self, target: Target) -> Expr | None:

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeVar, overload
 
 from interaqt.core.computations.aggregation import (
     BOOL,
+    ZEROS,
     AggregateRule,
     Aggregation,
     Target,
     counted,
     non_null,
 )
-from interaqt.core.computations.summation import ZEROS
 from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Const, Expr, Op, all_of, case, negate
 from interaqt.core.many import Many

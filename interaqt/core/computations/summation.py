@@ -6,22 +6,19 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, cast
 
-from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Target, non_null
+from interaqt.core.computations.aggregation import ZEROS, AggregateRule, Aggregation, Target, non_null
 from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Const, Expr, Op, case
 from interaqt.core.many import Many
 from interaqt.core.trace_session import CUSTOM
 from interaqt.core.types import Kind
 
-__all__ = ["NUMBERS", "ZEROS", "Summation", "SummationSpec", "WeightedSummation", "WeightedSummationSpec", "zero_of"]
+__all__ = ["NUMBERS", "Summation", "SummationSpec", "WeightedSummation", "WeightedSummationSpec", "zero_of"]
 
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal)
 
 NUMBERS = (Kind.INT, Kind.FLOAT, Kind.DECIMAL)
-
-#: What the sum of nothing is.
-ZEROS: dict[Kind, int | float | Decimal] = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
 
 
 def zero_of(target: Target) -> Const:

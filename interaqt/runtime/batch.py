@@ -1,0 +1,152 @@
+"""Batches: many requests in one transaction, with one statement for each kind of write.
+
+What several events write can be written together where none of them can see another: where new
+records are all that they make, and no callback of theirs read anything. Whether one did is seen,
+not declared: the callbacks of a group are called first, and where one of them reads, the group
+is done one by one, which has the same outcome.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import attrs
+
+from interaqt.core.errors import ConstraintViolationError, RecordNotFound
+from interaqt.runtime.dispatch import InteractionDispatch, Writes, dispatching, refuse_nested
+from interaqt.runtime.events import actor_of
+from interaqt.runtime.making import Maker
+from interaqt.runtime.result import DispatchResult
+from interaqt.runtime.run import Created, Run
+from interaqt.runtime.transaction import Transactions
+from interaqt.storage.database import Result, Transaction
+
+__all__ = ["Batch", "Request"]
+
+
+@attrs.frozen(eq=False)
+class Request:
+    """One of the requests of a batch, checked."""
+
+    dispatch: InteractionDispatch
+    payload: Any
+    user: Any
+    actor: str | None
+    stored: dict[str, Any]
+
+    @classmethod
+    def checked(cls, dispatch: InteractionDispatch, payload: Any, user: Any) -> Request:
+        dispatch.payload.check(payload)
+        return cls(dispatch, payload, user, actor_of(user), dispatch.payload.stored(payload))
+
+
+class Batch:
+    """Dispatches requests in their order; all of them happen, or none."""
+
+    name = "dispatch_many"
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._storage = transactions.storage
+
+    def run(self, requests: Sequence[Request]) -> list[DispatchResult]:
+        refuse_nested(self.name)
+        at = dt.datetime.now(dt.UTC)
+        try:
+            with dispatching(self.name):
+                results = self._transactions.run(lambda run: list(self._all(run, requests, at)), self.name)
+        except (ConstraintViolationError, RecordNotFound) as error:
+            for each in requests:
+                each.dispatch.explain_missing(each.payload, each.user, error)
+            raise
+        for request, result in zip(requests, results, strict=True):
+            request.dispatch.call_back(result)
+        return results
+
+    def _all(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
+        for dispatch, some in groupby(requests, lambda each: each.dispatch):
+            group = list(some)
+            results = self._together(run, dispatch, group, at) if _can_be_together(dispatch, group) else None
+            yield from results if results is not None else self._one_by_one(run, group, at)
+
+    # -- one by one
+
+    def _one_by_one(self, run: Run, group: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
+        for each in group:
+            created, mutations = len(run.created), len(run.mutations)
+            result, _ = each.dispatch.carry_out(run, each.payload, each.user, each.actor, each.stored, at)
+            result.event.id = run.created[created].key
+            result._writes = Writes(self._storage, run.created[created:], run.mutations[mutations:])
+            yield result
+
+    # -- together
+
+    def _together(
+        self, run: Run, dispatch: InteractionDispatch, group: Sequence[Request], at: dt.datetime
+    ) -> list[DispatchResult] | None:
+        """The results, or None where a callback read what another event might have changed."""
+        watched = _Watched(run.tx)
+        token = self._storage.enter(watched)
+        try:
+            events = [dispatch.admitted(each.payload, each.user, at) for each in group]
+            made = [dispatch.facts.made(event) for event in events]
+        finally:
+            self._storage.leave(token)
+        if watched.read:
+            return None
+        rows = [dispatch.event_row(event, each.actor, each.stored) for event, each in zip(events, group, strict=True)]
+        mutations = len(run.mutations)
+        stored = run.create(dispatch.event_record, rows)
+        maker = Maker(run)
+        for column in zip(*made, strict=True):
+            maker.make(column[0][0], [each for _, records in column for each in records])
+        results: list[DispatchResult] = []
+        own: list[Created] = []
+        shared = {id(each): each for each in run.mutations[mutations:]}
+        for event, event_row, facts in zip(events, stored, made, strict=True):
+            event.id = event_row.key
+            own = [event_row, *maker.created(each for _, records in facts for each in records)]
+            for created in own:
+                shared.pop(id(created), None)
+            results.append(DispatchResult(event, writes=Writes(self._storage, own, own)))
+        # What was derived for all of them is told once, with the last.
+        results[-1]._writes = Writes(self._storage, own, [*own, *shared.values()])
+        for each in group:
+            dispatch.require_references(run, each.payload)
+        return results
+
+
+def _can_be_together(dispatch: InteractionDispatch, group: Sequence[Request]) -> bool:
+    hooks = dispatch.interaction.hooks
+    plain = hooks.map_event_data is None and hooks.resolve is None and hooks.after_dispatch is None
+    return len(group) > 1 and plain and dispatch.facts.only_creates
+
+
+class _Watched:
+    """A transaction that tells whether anything was read through it."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.read = False
+
+    @property
+    def execute(self) -> Callable[[str, Sequence[Any]], Result]:
+        self.read = True
+        return self._transaction.execute
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        self.read = True
+        return self._transaction.execute_many(sql, rows)
+
+    def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Any]:
+        self.read = True
+        return self._transaction.stream(sql, values, size)
+
+    def commit(self) -> None:
+        raise AssertionError("callbacks do not end the transaction")
+
+    def rollback(self) -> None:
+        raise AssertionError("callbacks do not end the transaction")

@@ -1,0 +1,124 @@
+"""Moving the values of host records by deltas, which are added in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from interaqt.core.computations import HostRule
+from interaqt.core.computations.aggregation import HOST
+from interaqt.core.decimals import adder, subtracter
+from interaqt.core.expressions import Const, Expr, Op, Param
+from interaqt.core.model import Property
+from interaqt.core.types import Kind
+from interaqt.runtime.hosts import HostUpdate, assigned, stored
+from interaqt.runtime.reaction import Step
+from interaqt.storage.statements import KEY, Image, Prepared, PreparedRows
+
+if TYPE_CHECKING:
+    from interaqt.runtime.run import Run
+
+__all__ = ["SumUpdate", "delta_param", "moved"]
+
+
+def delta_param(kept: Property) -> Param:
+    return Param(f"delta.{kept.name}", kept.type)
+
+
+def moved(rules: Iterable[HostRule], deltas: Callable[[Property], Expr]) -> dict[Property, Expr]:
+    """What each property becomes when those kept move by ``deltas``; those that stay are left out."""
+    return assigned(rules, lambda each: _plus(stored(each), deltas(each)))
+
+
+def _plus(value: Expr, delta: Expr) -> Expr:
+    return value if isinstance(delta, Const) and not delta.value else Op("add", (value, delta), value.type)
+
+
+class SumUpdate(HostUpdate):
+    """Moves what one group of rules keeps on their hosts; deltas are named as :func:`delta_param` does."""
+
+    @cached_property
+    def _reversible(self) -> bool:
+        """Whether the watched values before follow from those after and the deltas: sums that add exactly."""
+        exact = {each for each in self.kept if each.type.kind is not Kind.FLOAT}
+        return all(each in exact for each in self.watched)
+
+    def by(self, run: Run, deltas: Mapping[Any, Mapping[str, Any]]) -> None:
+        """Move the hosts named by key."""
+        if not deltas:
+            return
+        if len(deltas) == 1:
+            ((key, given),) = deltas.items()
+            self.move(run, self.move_one, {KEY: key, **given}, given)
+            return
+        rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
+        if self.watched and self._reversible:
+            new = [self._reader.image(row) for row in self._rows.run(run.tx, rows).fetchall()]
+            self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
+        else:
+            self.several(run, list(deltas), lambda: self._rows.run(run.tx, rows))
+
+    def move(
+        self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any] | None = None
+    ) -> None:
+        """Run a statement of :meth:`statement` for one host; ``deltas`` are all of them, if they are known."""
+        if deltas is not None and self.watched and self._reversible:
+            new = [self._reader.image(row) for row in statement.run(run.tx, given).fetchall()]
+            self._tell(run, [self._undone(image, deltas) for image in new], new)
+        else:
+            self.one(run, statement, given)
+
+    def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
+        before = {
+            each.name: subtracter(each.type.kind)(image[each.name], deltas[f"delta.{each.name}"])
+            for each in self.watched
+        }
+        return {**image, **before}
+
+    def statement(self, deltas: Callable[[Property], Expr], bindings: Mapping[str, Any]) -> Prepared:
+        return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
+
+    @cached_property
+    def move_one(self) -> Prepared:
+        return self.statement(delta_param, {})
+
+    @cached_property
+    def _rows(self) -> PreparedRows:
+        columns = [(KEY, self.host.key.type), *((delta_param(each).name, each.type) for each in self.kept)]
+        assignments = moved(self.rules, delta_param)
+        return self.planner.statements.adjust_rows(self.host, HOST, assignments, columns, self.returning)
+
+    def total(self, totals: dict[Any, dict[str, Any]], key: Any, deltas: Mapping[str, Any]) -> None:
+        """Add the deltas of one host to those it has so far."""
+        known = totals.get(key)
+        if known is None:
+            totals[key] = dict(deltas)
+        else:
+            for each in self.kept:
+                name = delta_param(each).name
+                known[name] = adder(each.type.kind)(known[name], deltas[name])
+
+    def read_deltas(self, rows: Iterable[Sequence[Any]]) -> dict[Any, dict[str, Any]]:
+        """Selected rows of a host's key and one delta for each kept value, without those that move nothing."""
+        deltas: dict[Any, dict[str, Any]] = {}
+        for cells in rows:
+            key, *moves = (
+                value if convert is None or value is None else convert(value)
+                for convert, value in zip(self._delta_converters, cells, strict=True)
+            )
+            if key is not None and any(moves):
+                deltas[key] = {delta_param(each).name: move for each, move in zip(self.kept, moves, strict=True)}
+        return deltas
+
+    @cached_property
+    def _delta_converters(self) -> list[Any]:
+        from_db = self.planner.schema.dialect.from_db
+        return [from_db(self.host.key.type), *(from_db(each.type) for each in self.kept)]
+
+    def plan(self, statement: Prepared, why: str, known: bool = True) -> Iterator[Step]:
+        """The statements in the order in which they run; ``known`` says that the deltas are."""
+        if known and self._reversible:
+            yield Step(statement.sql, why)
+        else:
+            yield from super().plan(statement, why)
