@@ -136,9 +136,7 @@ class Adjust(Reaction):
         link = self.update.collection.link
         columns = [(KEY, self.update.host.key.type)]
         columns += [
-            (delta_param(each).name, each.type)
-            for each in self.update.kept
-            if delta_param(each).name in self._local
+            (delta_param(each).name, each.type) for each in self.update.kept if delta_param(each).name in self._local
         ]
         columns += [(f"{root}.{name}", type_of(link.attributes[name])) for root, name in self._images]
         return statements.sum_rows(columns, [self._in_statement(each) for each in self.update.kept], (NEW, OLD))

@@ -32,7 +32,7 @@ from interaqt.storage.sql import (
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["KEY", "Image", "Prepared", "PreparedRows", "Reader", "Statements", "Stored"]
+__all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Statements", "Stored"]
 
 Stored = Property | Reference
 
@@ -56,17 +56,19 @@ class Prepared:
 
 
 class PreparedRows:
-    """A statement that takes a list of rows as one of its sources, whatever their number."""
+    """A statement that takes a list of rows as one of its sources, or as several, whatever their number."""
 
-    def __init__(self, query: peewee.Node, source: RowsOf, schema: Schema) -> None:
+    def __init__(self, query: peewee.Node, source: RowsOf | Sequence[RowsOf], schema: Schema) -> None:
         self.statement = compile_statement(query, schema.dialect)
         self.sql = self.statement.sql
-        self._source = source
+        self._sources = (source,) if isinstance(source, RowsOf) else tuple(source)
         self._bind = binder(self.statement, converters_of([self.statement], schema.dialect))
 
     def run(self, executor: Executor, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any] = {}) -> Result:
-        values = self._source.values(rows)
-        return executor.execute(self.sql, self._bind({**given, **values}))
+        values = dict(given)
+        for source in self._sources:
+            values |= source.values(rows)
+        return executor.execute(self.sql, self._bind(values))
 
 
 class RowsOf:
@@ -94,7 +96,7 @@ class RowsOf:
         return self._rows.values(stored)
 
 
-class _Given(Binding):
+class Given(Binding):
     """A root's values are among the columns of a list of rows, as ``root.attribute``."""
 
     def __init__(self, rows: RowsOf, root: str) -> None:
@@ -145,7 +147,7 @@ class Statements:
         values |= self._fixed(record, fixed)
         table = self.schema.table(record)
         query = table.insert({peewee.Column(table, name): node for name, node in values.items()})
-        return self._prepared(self._unless(query, unless).returning(column(table, record.key)))
+        return self.prepared(self._unless(query, unless).returning(column(table, record.key)))
 
     def insert_rows(
         self,
@@ -182,7 +184,7 @@ class Statements:
         """SELECT attributes of the row with the slot ``key``, locking it against other writers."""
         table = self.schema.table(record)
         query = table.select(*[column(table, each) for each in attributes]).where(self._is_key(record))
-        return self._prepared(self.schema.for_change(query) if lock else query)
+        return self.prepared(self.schema.for_change(query) if lock else query)
 
     def read_rows(self, record: RecordModel, attributes: Sequence[Stored]) -> PreparedRows:
         """SELECT attributes of the rows with the given keys, locked in the order of their keys."""
@@ -200,19 +202,19 @@ class Statements:
         """UPDATE the row with the slot ``key``: each attribute by the slot of its name."""
         table = self.schema.table(record)
         values = {column(table, each): self._slot(each.name, each.type) for each in attributes}
-        return self._prepared(table.update(values).where(self._is_key(record)))
+        return self.prepared(table.update(values).where(self._is_key(record)))
 
     def delete(self, record: RecordModel, returning: Sequence[Stored]) -> Prepared:
         """DELETE the row with the slot ``key``; answers what it was."""
         table = self.schema.table(record)
         query = table.delete().where(self._is_key(record))
-        return self._prepared(query.returning(*[column(table, each) for each in returning]))
+        return self.prepared(query.returning(*[column(table, each) for each in returning]))
 
     def delete_where(self, record: RecordModel, root: str, condition: Expr, returning: Sequence[Stored]) -> Prepared:
         """DELETE the rows for which the condition over ``Root(root)`` holds; answers what they were."""
         table = self.schema.table(record)
         query = table.delete().where(self.node(plain(condition), {root: Row(table)}))
-        return self._prepared(query.returning(*[column(table, each) for each in returning]))
+        return self.prepared(query.returning(*[column(table, each) for each in returning]))
 
     def delete_some(self, record: RecordModel, root: str, condition: Expr) -> Prepared:
         """DELETE rows for which the condition holds, at most the slot ``batch`` of them, none that is locked."""
@@ -222,7 +224,7 @@ class Statements:
         some = self._skipping(some.limit(self._slot("batch", ValueType(Kind.INT))))
         target = self.schema.table(record)
         query = target.delete().where(column(target, record.key).in_(some))
-        return self._prepared(query.returning(column(target, record.key)))
+        return self.prepared(query.returning(column(target, record.key)))
 
     def find(
         self, record: RecordModel, root: str, condition: Expr, values: Sequence[Expr], *, lock: bool = False
@@ -231,7 +233,7 @@ class Statements:
         table = self.schema.table(record)
         scope = Scope(self.schema, {root: Row(table)})
         query = table.select(*[scope.render(value) for value in values]).where(scope.render(plain(condition)))
-        return self._prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
+        return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
 
     def reaching(
         self, record: RecordModel, path: Sequence[str], root: str, values: Sequence[Expr], *, lock: bool = False
@@ -242,8 +244,8 @@ class Statements:
         """
         table = self.schema.table(record)
         scope = Scope(self.schema, {root: Row(table)}, lock=lock)
-        query = table.select(*[scope.render(value) for value in values]).where(self._leads_to(table, record, path))
-        return self._prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())
+        query = table.select(*[scope.render(value) for value in values]).where(self.leads_to(table, record, path))
+        return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())
 
     # -- derived values
 
@@ -260,7 +262,7 @@ class Statements:
         bound = {**bindings, root: Row(table)}
         values = {column(table, each): self.node(expr, bound, lock=True) for each, expr in assignments.items()}
         query = table.update(values).where(self._is_key(host))
-        return self._prepared(query.returning(*[column(table, each) for each in returning]) if returning else query)
+        return self.prepared(query.returning(*[column(table, each) for each in returning]) if returning else query)
 
     def adjust_rows(
         self,
@@ -289,17 +291,12 @@ class Statements:
         host: RecordModel,
         root: str,
         assignments: Mapping[Property, Expr],
-        nodes: Mapping[str, peewee.Node],
         returning: Sequence[Stored],
     ) -> PreparedRows:
-        """UPDATE the host rows of the given keys; Params stand for ``nodes`` by name."""
+        """UPDATE the host rows of the given keys by expressions over themselves, ``Root(root)``."""
         table = self.schema.table(host)
         rows = RowsOf(self.schema, "named", [(KEY, host.key.type)])
-
-        def leaf(expr: Expr) -> peewee.Node | None:
-            return nodes.get(expr.name) if isinstance(expr, Param) else None
-
-        values = {column(table, each): self.node(expr, {root: Row(table)}, leaf) for each, expr in assignments.items()}
+        values = {column(table, each): self.node(expr, {root: Row(table)}) for each, expr in assignments.items()}
         chosen = column(table, host.key).in_(peewee.Select([rows.source], [rows.column(KEY)]))
         query = table.update(values).where(chosen)
         if returning:
@@ -320,8 +317,8 @@ class Statements:
         bound: dict[str, Binding] = {**bindings, root: Row(table)}
         key = column(table, group)
         totals = [self.schema.dialect.sum(self.node(each, bound, lock=True), each.type) for each in sums]
-        query = peewee.Select([table], [key, *totals]).where(self._leads_to(table, link, path)).group_by(key)
-        return self._prepared(query)
+        query = peewee.Select([table], [key, *totals]).where(self.leads_to(table, link, path)).group_by(key)
+        return self.prepared(query)
 
     def sum_rows(
         self, columns: Sequence[tuple[str, ValueType]], sums: Sequence[Expr], roots: Sequence[str]
@@ -336,40 +333,23 @@ class Statements:
         def leaf(expr: Expr) -> peewee.Node | None:
             return rows.column(expr.name) if isinstance(expr, Param) and expr.name in names else None
 
-        bindings: dict[str, Binding] = {root: _Given(rows, root) for root in roots}
+        bindings: dict[str, Binding] = {root: Given(rows, root) for root in roots}
         totals = [self.schema.dialect.sum(self.node(each, bindings, leaf, lock=True), each.type) for each in sums]
         key = rows.column(KEY)
         return PreparedRows(peewee.Select([rows.source], [key, *totals]).group_by(key), rows, self.schema)
 
-    def sum_over(self, link: RecordModel, root: str, value: Expr, via: Stored, key: peewee.Node) -> peewee.Node:
-        """The sum over the rows of ``Root(root)`` whose ``via`` is ``key``, as a subselect."""
-        table = self.schema.alias(link, "counted")
-        total = self.schema.dialect.sum(self.node(value, {root: Row(table)}), value.type)
-        return peewee.Select([table], [total]).where(column(table, via) == key)
-
-    def differing(
-        self,
-        host: RecordModel,
-        root: str,
-        expected: Mapping[Property, Expr],
-        nodes: Callable[[peewee.Node], Mapping[str, peewee.Node]],
-    ) -> Prepared:
+    def differing(self, host: RecordModel, root: str, expected: Mapping[Property, Expr]) -> Prepared:
         """SELECT key, stored and expected value of the host rows where any two differ."""
         table = self.schema.alias(host, "host")
         key = column(table, host.key)
-        known = nodes(key)
-
-        def leaf(expr: Expr) -> peewee.Node | None:
-            return known.get(expr.name) if isinstance(expr, Param) else None
-
         columns: list[peewee.Node] = [key]
         conditions = []
         for each, expr in expected.items():
-            stored, wanted = column(table, each), self.node(expr, {root: Row(table)}, leaf)
+            stored, wanted = column(table, each), self.node(expr, {root: Row(table)})
             columns += [stored, wanted]
             conditions.append(self._differ(stored, wanted, each.type))
         condition = template("(" + " OR ".join(f"{{{index}}}" for index in range(len(conditions))) + ")", *conditions)
-        return self._prepared(peewee.Select([table], columns).where(condition).order_by(key))
+        return self.prepared(peewee.Select([table], columns).where(condition).order_by(key))
 
     def _differ(self, stored: peewee.Node, wanted: peewee.Node, type: ValueType) -> peewee.Node:
         if type.kind is Kind.FLOAT:
@@ -411,7 +391,7 @@ class Statements:
     def _is_key(self, record: RecordModel) -> peewee.Expression:
         return column(self.schema.table(record), record.key) == self._slot(KEY, record.key.type)
 
-    def _leads_to(self, table: peewee.Table, record: RecordModel, path: Sequence[str], depth: int = 1) -> peewee.Node:
+    def leads_to(self, table: peewee.Table, record: RecordModel, path: Sequence[str], depth: int = 1) -> peewee.Node:
         """Each step back is found by the index of its reference: nothing is read but what leads there."""
         if not path:
             return column(table, record.key) == self._slot(KEY, record.key.type)
@@ -421,7 +401,7 @@ class Statements:
             return column(table, reference) == self._slot(KEY, reference.target.key.type)
         target = reference.target
         further = self.schema.alias(target, f"step#{depth}")
-        inner = further.select(column(further, target.key)).where(self._leads_to(further, target, path[1:], depth + 1))
+        inner = further.select(column(further, target.key)).where(self.leads_to(further, target, path[1:], depth + 1))
         return column(table, reference).in_(inner)
 
     def _fixed(self, record: RecordModel, fixed: Mapping[str, Const]) -> dict[str, peewee.Node]:
@@ -432,7 +412,7 @@ class Statements:
             found[attribute.column] = constant(const.value, attribute.type, self.schema.dialect)
         return found
 
-    def _prepared(self, query: peewee.Node) -> Prepared:
+    def prepared(self, query: peewee.Node) -> Prepared:
         return Prepared(compile_statement(query, self.schema.dialect), self.schema)
 
     def _skipping(self, query: Any) -> Any:
