@@ -317,6 +317,16 @@ def aggregate(spec: Any, elements: list[View]) -> Any:
         case "Average":
             values = [float(value) for value in map(spec.of, chosen) if value is not None]
             return sum(values) / len(values) if values else spec.default
+        case "Maximum" | "Minimum":
+            values = [value for value in map(spec.of, chosen) if value is not None]
+            extreme = max if spec.name_of == "Maximum" else min
+            return extreme(values) if values else spec.default
+        case "First" | "Last":
+            placed = {(spec.by(each), each._key): each for each in chosen if spec.by(each) is not None}
+            end = min if spec.name_of == "First" else max
+            return spec.of(placed[end(placed)]) if placed else spec.default
+        case "Distinct":
+            return len({value for value in map(spec.of, chosen) if value is not None})
     raise NotImplementedError(spec.name_of)
 
 

@@ -74,7 +74,8 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 
 NUMBERS = ("int", "float", "Decimal")
-DERIVED = ("num_", "sum_", "avg_", "all_", "any_", "is_", "val_")
+ORDERED = (*NUMBERS, "str", "dt.datetime", "dt.date")
+DERIVED = ("num_", "sum_", "avg_", "all_", "any_", "is_", "val_", "max_", "min_", "fst_", "lst_", "dis_")
 ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
 
 
@@ -256,6 +257,12 @@ class Path:
         """``test`` where the way exists, else False (or True, for ``or``)."""
         conditions = [f"{each} is {'not ' if word == 'and' else ''}None" for each in self.guards]
         return f" {word} ".join([*conditions, test])
+
+    def value(self) -> str:
+        """The attribute where the way exists, else None."""
+        if not self.guards:
+            return self.text
+        return f"{self.text} if {' and '.join(f'{each} is not None' for each in self.guards)} else None"
 
 
 def paths(cls: Class, text: str, depth: int, guards: tuple[str, ...] = ()) -> Iterator[Path]:
@@ -452,10 +459,15 @@ class _Drawing:
             return
         cls, coll = self.pick(options)
         found, derived = self.weighed(paths(coll.element, "x", 2))
-        rule = self.pick(["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"])
+        sums = ["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"]
+        rule = self.pick([*sums, "Maximum", "Minimum", "First", "Last", "Distinct"])
         where = f", where=lambda x: {self.condition(found)}" if self.chance(60) else ""
         kind = self.pick(NUMBERS)
-        if rule == "Count":
+        if rule in ("Maximum", "Minimum", "First", "Last", "Distinct"):
+            field = self.lookup(rule, coll, found, where)
+            if field is None:
+                return
+        elif rule == "Count":
             field = Field(self.name("num_"), "int", value=f"iq.Count({coll.name}{where})")
         elif rule in ("Every", "Any"):
             test = self.condition(found)
@@ -489,6 +501,28 @@ class _Drawing:
         every = list(found)
         derived = [each for each in every if each.text.rsplit(".", 1)[1].startswith(DERIVED)]
         return every + derived * 3, derived
+
+    def lookup(self, rule: str, coll: Coll, found: Sequence[Path], where: str) -> Field | None:
+        """What is found by comparing records."""
+        if rule == "Distinct":
+            of = self.pick(found).value()
+            return Field(self.name("dis_"), "int", value=f"iq.Distinct({coll.name}, of=lambda x: {of}{where})")
+        ordered = [each for each in found if each.kind in ORDERED]
+        if not ordered:
+            return None
+        if rule in ("Maximum", "Minimum"):
+            path = self.pick(ordered)
+            kind = str(path.kind)
+            of = (self.number(kind, [path], nullable=True) if kind in NUMBERS else None) or path.value()
+            by, prefix, may_default = "", rule[:3].lower() + "_", True
+        else:
+            path = self.pick([each for each in found if isinstance(each.kind, str)])
+            kind, of = str(path.kind), path.value()
+            by, prefix = f", by=lambda x: {self.pick(ordered).value()}", "fst_" if rule == "First" else "lst_"
+            may_default = not (path.guards or path.nullable)
+        default = f", default={self.pick(LITERALS[kind])}" if may_default and self.chance(30) else ""
+        value = f"iq.{rule}({coll.name}, of=lambda x: {of}{by}{where}{default})"
+        return Field(self.name(prefix), kind, nullable=not default, value=value)
 
     def computed(self) -> None:
         cls = self.pick([each for each in self.classes if each.born])
