@@ -66,12 +66,19 @@ class Cut:
 
     def given(self, old: Image, new: Image) -> dict[str, Any] | None:
         """What a statement needs of a changed record; None where what is read of it is as it was."""
-        if self._values(old) == self._values(new):
+        if self._same(old, new):
             return None
         given = {KEY: new[self.record.key.name]}
         for name in self._images:
             given[f"{OLD}.{name}"], given[f"{NEW}.{name}"] = old[name], new[name]
         return given
+
+    def _same(self, old: Image, new: Image) -> bool:
+        try:
+            return self._values(old) == self._values(new)
+        except (TypeError, ValueError, ArithmeticError):
+            # A part may have no value where another one, about another record, keeps it from being asked.
+            return all(old[name] == new[name] for name in self._images)
 
 
 class Spread(Reaction):

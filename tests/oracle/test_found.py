@@ -238,3 +238,33 @@ MODELS = [User]
         "update(get(User, 2), boss=get(User, 2))",
         "delete(get(User, 2))",
     )
+
+
+def test_what_is_guarded_by_another_record_than_the_one_that_changed(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    limit: int | None
+    price: Decimal | None
+    posts: Many[Post] = iq.many(inverse="user")
+    all: bool = iq.Every(posts, where=lambda x: x.n > 0 and x.user.price is not None and x.user.price > 1)
+    some: int = iq.Count(posts, where=lambda x: x.n > 0 and x.user.limit is not None and x.user.limit != 0 and 6 // x.user.limit > x.n)
+
+
+@iq.entity
+class Post:
+    n: int
+    user: User
+
+
+MODELS = [User, Post]
+"""
+    play(
+        database,
+        model,
+        "create(User(price=None, limit=None))",
+        "create(Post(n=1, user=get(User, 1)))",
+        "update(get(User, 1), price=Decimal('2'), limit=3)",
+        "update(get(User, 1), price=None, limit=0)",
+        "update(get(Post, 1), n=0)",
+    )
