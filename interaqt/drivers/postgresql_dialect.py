@@ -92,10 +92,10 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
 class PostgreSQLDialect(Dialect):
     name = "PostgreSQL"
     for_update = True
-    share_lock = "FOR SHARE"
     # Whoever inserts a row that refers to one holds its key: two that do and then change it would
     # each wait for the other, were the change to ask for the key, too.
-    write_lock = "FOR NO KEY UPDATE"
+    for_change = "FOR NO KEY UPDATE"
+    share_lock = "FOR SHARE"
     operations: Mapping[OperationKey, Renderer] = OPERATIONS
     null_safe: Mapping[str, str] = {
         "eq": "({0} IS NOT DISTINCT FROM {1})",

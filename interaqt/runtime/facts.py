@@ -17,7 +17,7 @@ from interaqt.core.computations.aggregation import HOST
 from interaqt.core.errors import DispatchError, InvalidValue
 from interaqt.core.event import Event
 from interaqt.core.event_stand_in import AT, USER, payload_param
-from interaqt.core.expressions import Root
+from interaqt.core.expressions import Param, Root, walk
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
@@ -38,6 +38,7 @@ class _Deletion:
     rule: Ending
     delete: Prepared
     search: Prepared
+    asks_for_user: bool
 
 
 @attrs.define(eq=False)
@@ -73,6 +74,7 @@ class Facts:
             rule,
             statements.delete_where(record, HOST, rule.condition, told),
             statements.find(record, HOST, rule.condition, [Root(HOST, record)], lock=True),
+            any(isinstance(each, Param) and each.name == USER for each in walk(rule.condition)),
         )
 
     def write(self, run: Run, event: Event[Any]) -> None:
@@ -85,7 +87,15 @@ class Facts:
         for record, records in made:
             maker.make(record, records)
         for ending in self._endings:
-            run.end(ending.rule, ending.delete, ending.search, self._given(event))
+            given = self._given(event)
+            if ending.asks_for_user and given[USER] is None:
+                raise InvalidValue(
+                    f"which {ending.rule.record} records it ends depends on the user, "
+                    f"and user= is {event.user!r}, not a {self.planner.model.user}",
+                    code="dispatch.user",
+                    subject=str(ending.rule),
+                )
+            run.end(ending.rule, ending.delete, ending.search, given)
 
     @property
     def only_creates(self) -> bool:

@@ -111,10 +111,10 @@ class Dialect(ABC):
     peewee: peewee.Database
     for_update: bool
     """Whether ``SELECT ... FOR UPDATE`` locks rows."""
+    for_change: str = "FOR UPDATE"
+    """Locks rows that are going to be changed, and not deleted, with no more force than that asks for."""
     share_lock: str | None = None
-    """What keeps a row from changing while others may keep it, too."""
-    write_lock: str | None = None
-    """What keeps a row for one transaction, while others may still refer to it."""
+    """Keeps rows from changing, while others may keep them, too."""
     table_options: str = ""
     """What follows the parenthesis of CREATE TABLE."""
     max_identifier: int = 63
@@ -159,7 +159,9 @@ class Dialect(ABC):
         What has derived values itself is likely to be written by the same transaction; two that
         shared such a row would wait for each other for ever.
         """
-        return self.write_lock if record.rules else self.share_lock
+        if not self.for_update:
+            return None
+        return self.for_change if record.rules else self.share_lock
 
     def quote(self, name: str) -> str:
         """An identifier in quotes, for schema text that Peewee has no part in."""

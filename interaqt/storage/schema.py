@@ -54,7 +54,7 @@ class Schema:
 
     def for_change(self, query: peewee.Select) -> peewee.Select:
         """The select, locking its rows against others that change them."""
-        form: Any = self.dialect.write_lock or "FOR UPDATE"
+        form: Any = self.dialect.for_change
         return query.for_update(form) if self.dialect.for_update else query
 
     # -- in the database
