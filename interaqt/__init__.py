@@ -60,6 +60,8 @@ from interaqt.runtime.controller import Controller
 from interaqt.runtime.effects import Mutation
 from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
+from interaqt.runtime.provenance import Explanation
+from interaqt.runtime.rebuild import Progress
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import RecordChange, SideEffect, side_effect
 from interaqt.runtime.system import MonoSystem
@@ -86,6 +88,7 @@ __all__ = [
     "Distinct",
     "Event",
     "Every",
+    "Explanation",
     "First",
     "GuardError",
     "Idempotency",
@@ -111,6 +114,7 @@ __all__ = [
     "PayloadProblem",
     "Plan",
     "PostgreSQLDB",
+    "Progress",
     "Query",
     "RecordChange",
     "RecordNotFound",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, overload
 
 from interaqt.core.errors import (
     DispatchError,
@@ -29,6 +29,8 @@ from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
 from interaqt.runtime.ledger import Ledger, ledger_record
 from interaqt.runtime.planner import Planner
+from interaqt.runtime.provenance import Explanation, explain_value
+from interaqt.runtime.rebuild import Progress, Rebuilder
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import SideEffect
 from interaqt.runtime.sweeping import Sweeper
@@ -84,6 +86,7 @@ class Controller:
         }
         self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
         self._batch = Batch(self._transactions)
+        self._rebuilder = Rebuilder(self._transactions)
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
         self._ready = False
         system.use(storage)
@@ -159,10 +162,37 @@ class Controller:
         dispatch = self._dispatch_of(cls, interaction)
         return dispatch.payload.parse(payload, self.system.storage.loader.ghosts)
 
-    def explain(self, interaction: type) -> Plan:
-        """The plan of an interaction: its statements in order, and why each is there."""
-        dispatch = self._dispatch_of(interaction, interaction)
+    @overload
+    def explain(self, what: type) -> Plan: ...
+    @overload
+    def explain(self, what: object, attribute: str) -> Explanation: ...
+    def explain(self, what: Any, attribute: str | None = None) -> Plan | Explanation:
+        """Why things happen: ``explain(LikePost)`` is its plan, the statements in order and why each is there.
+
+        ``explain(post, "like_count")`` is what the value is, its rule, what that depends on, and
+        the records behind it now.
+        """
+        if attribute is not None:
+            return explain_value(self._planner, self.system.storage, what, attribute)
+        dispatch = self._dispatch_of(what, what)
         return Plan(dispatch.interaction.name, tuple(dispatch.steps()))
+
+    def rebuild(
+        self,
+        record: type,
+        attribute: str | None = None,
+        *,
+        batch: int = 1000,
+        progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> int:
+        """Work a derived value of all records of a class out anew, or, without ``attribute``, all of them.
+
+        It goes in batches, each a transaction of its own that locks ``batch`` records, so others
+        keep working meanwhile; ``progress`` is called after each. Answers how many records it
+        went through. For values of a computation that is new to a table that has records already,
+        or that somebody changed by hand; :meth:`verify` says whether any are wrong.
+        """
+        return self._rebuilder.run(self.system.storage.record_of(record), attribute, batch, progress)
 
     def verify(self) -> list[Difference]:
         """Work every derived value out anew, in SQL, and answer the differences from what is stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.model import RecordModel, Reference
@@ -76,7 +77,7 @@ class Doomed:
 
     def _cut(self, circle: list[Place]) -> None:
         """Release one of a circle from the next: one reference of it may be None, or it could not have been made."""
-        for place, target in zip(circle, circle[1:], strict=False):
+        for place, target in pairwise(circle):
             references = self._referring[target][place]
             if all(each.type.nullable for each in references):
                 del self._referring[target][place]

@@ -235,8 +235,22 @@ class Statements:
         query = table.select(*[scope.render(value) for value in values]).where(scope.render(plain(condition)))
         return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
 
+    def pages(self, record: RecordModel, size: int) -> tuple[Prepared, Prepared]:
+        """SELECT the first ``size`` keys, and those that follow the slot ``key``."""
+        table = self.schema.table(record)
+        key = column(table, record.key)
+        query = table.select(key).order_by(key).limit(size)
+        return self.prepared(query), self.prepared(query.where(key > self._slot(KEY, record.key.type)))
+
     def reaching(
-        self, record: RecordModel, path: Sequence[str], root: str, values: Sequence[Expr], *, lock: bool = False
+        self,
+        record: RecordModel,
+        path: Sequence[str],
+        root: str,
+        values: Sequence[Expr],
+        *,
+        lock: bool = False,
+        limit: int | None = None,
     ) -> Prepared:
         """SELECT distinct values of the rows whose references along ``path`` lead to the slot ``key``.
 
@@ -245,6 +259,8 @@ class Statements:
         table = self.schema.table(record)
         scope = Scope(self.schema, {root: Row(table)}, lock=lock)
         query = table.select(*[scope.render(value) for value in values]).where(self.leads_to(table, record, path))
+        if limit is not None:
+            query = query.order_by(column(table, record.key)).limit(limit)
         return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())
 
     # -- derived values

@@ -1,0 +1,85 @@
+"""Values worked out anew over a whole table, and why one value is what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import interaqt as iq
+from examples import social
+from examples.social import CreatePost, Like, LikePost, Post, User
+from interaqt import Progress
+
+pytest_plugins = ("tests.databases",)
+
+
+class Site:
+    def __init__(self, database: Any) -> None:
+        self.database = database
+        system = iq.MonoSystem(database)
+        self.app = iq.Controller(system, [social])
+        self.app.setup(install=True)
+        self.storage = system.storage
+        self.users = [self.storage.create(User(name=f"u{i}", email=f"u{i}@example.org")) for i in range(7)]
+        made = self.app.dispatch_many([CreatePost(title=f"t{i}", content="") for i in range(5)], user=self.users[0])
+        self.posts = [each.created(Post)[0] for each in made]
+        self.app.dispatch_many((LikePost(post=post), user) for post in self.posts for user in self.users)
+
+    def spoil(self, sql: str) -> None:
+        transaction = self.database.begin()
+        transaction.execute(sql, ())
+        transaction.commit()
+
+
+@pytest.fixture
+def site(database: Any) -> Site:
+    return Site(database)
+
+
+def test_what_was_spoilt_by_hand_is_found_and_mended(site: Site) -> None:
+    site.spoil('UPDATE "post" SET "like_count" = 99, "recent_likes" = -1 WHERE "id" > 2')
+    assert len(site.app.verify()) == 6
+    assert site.app.rebuild(Post, "like_count") == 5
+    assert {each.attribute for each in site.app.verify()} == {"Post.recent_likes"}
+    site.app.rebuild(Post)
+    assert site.app.verify() == []
+
+
+def test_a_rebuild_goes_in_batches_and_says_how_far_it_is(site: Site) -> None:
+    seen: list[Progress] = []
+    site.app.rebuild(User, "likes_given", batch=3, progress=seen.append)
+    assert [(each.done, each.total) for each in seen] == [(3, 7), (6, 7), (7, 7)]
+
+
+def test_what_depends_on_a_rebuilt_value_follows_it(site: Site) -> None:
+    site.spoil('UPDATE "user" SET "post_count" = 200 WHERE "id" = 1')
+    site.spoil('UPDATE "post" SET "popular__matching" = 1, "popular" = (1 = 1)')
+    assert [each.attribute for each in site.app.verify()] == ["User.post_count"]
+    site.app.rebuild(User, "post_count")
+    assert site.app.verify() == []
+    assert not site.storage.get(Post, 1).popular
+
+
+def test_a_value_that_is_not_derived_is_not_rebuilt(site: Site) -> None:
+    with pytest.raises(iq.InvalidQuery, match=r"Post derives no 'title'.*There is: like_count"):
+        site.app.rebuild(Post, "title")
+    with pytest.raises(iq.InvalidQuery, match="batch is at least 1"):
+        site.app.rebuild(Post, batch=0)
+
+
+def test_a_value_is_explained_by_its_rule_and_the_records_behind_it(site: Site) -> None:
+    found = site.app.explain(site.posts[1], "recent_likes")
+    assert (found.attribute, found.value) == ("Post.recent_likes", 7)
+    assert found.rule.startswith("Count(likes, where=...), declared at ")
+    assert found.depends_on == ("Like.at", "Like.user", "Post.likes", "User.name")
+    assert [row.record for row in found.rows] == site.storage.query(Like).where(lambda x: x.post == site.posts[1]).all()
+    assert {row.adds for row in found.rows} == {(1,)}
+    assert "Like#8 adds 1" in str(found)
+
+
+def test_a_value_that_was_given_is_explained_by_who_changes_it(site: Site) -> None:
+    assert "changed by EditPost" in site.app.explain(site.posts[0], "content").rule
+    assert site.app.explain(site.posts[0], "title").rows == ()
+    with pytest.raises(iq.InvalidQuery, match="Did you mean 'title'"):
+        site.app.explain(site.posts[0], "titel")
