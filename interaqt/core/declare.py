@@ -36,6 +36,7 @@ from interaqt.core.computations import (
     Transform,
     WeightedSummation,
 )
+from interaqt.core.constraints import Constraint
 from interaqt.core.errors import InvalidAttribute, InvalidEntity, InvalidInteraction, Location
 from interaqt.core.fields import (
     ComputedSpec,
@@ -50,8 +51,11 @@ from interaqt.core.fields import (
     one,
 )
 from interaqt.core.idempotency import Idempotency
+from interaqt.core.identity import IdentityConflict
 from interaqt.core.interaction import Guard, Hooks, InteractionDeclaration
 from interaqt.core.record import LazyAttribute, Record
+from interaqt.core.record_rules import RecordRules, declared_rules
+from interaqt.core.retention import Retention
 
 __all__ = ["AttributeDeclaration", "RecordDeclaration", "Scope", "entity", "interaction", "relation"]
 
@@ -94,6 +98,7 @@ class RecordDeclaration:
     unique: tuple[tuple[str, ...], ...] = ()
     repeatable: bool = False
     """A relation that may link one pair more than once."""
+    rules: RecordRules = attrs.field(factory=RecordRules)
 
 
 @overload
@@ -143,13 +148,37 @@ def entity(cls: type[R], /) -> type[R]: ...
         StateMachine,
     ),
 )
-def entity(*, unique: Sequence[Sequence[str]] = ...) -> Callable[[type[R]], type[R]]: ...
-def entity(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = ()) -> Any:
+def entity(
+    *,
+    unique: Sequence[Sequence[str]] = ...,
+    constraints: Sequence[Constraint] = ...,
+    identity: Sequence[str] = ...,
+    identity_conflict: IdentityConflict = ...,
+    retention: Retention | None = ...,
+) -> Callable[[type[R]], type[R]]: ...
+def entity(
+    cls: Any = None,
+    /,
+    *,
+    unique: Sequence[Sequence[str]] = (),
+    constraints: Sequence[Constraint] = (),
+    identity: Sequence[str] = (),
+    identity_conflict: IdentityConflict = "keep",
+    retention: Retention | None = None,
+) -> Any:
     """Declare an entity: a kind of record, with typed attributes.
 
-    ``unique`` lists groups of attributes whose values may occur together only once.
+    ``unique`` lists groups of attributes whose values may occur together only once;
+    ``constraints`` are ``iq.Unique``, ``iq.Check`` and ``iq.NonNull``.
+
+    ``identity`` names the attributes that a record is known by: making it again answers the
+    stored one. What becomes of its other values then says ``identity_conflict``: ``"keep"``
+    those that are stored, ``"update"`` them, or ``"refuse"`` others.
+
+    ``retention`` says how long records are kept, see :class:`~interaqt.Retention`.
     """
-    return _decorate(cls, "entity", unique=unique)
+    rules = (constraints, identity, identity_conflict, retention)
+    return _decorate(cls, "entity", unique=unique, rules=rules)
 
 
 @overload
@@ -199,13 +228,33 @@ def relation(cls: type[R], /) -> type[R]: ...
         StateMachine,
     ),
 )
-def relation(*, unique: Sequence[Sequence[str]] = ..., repeatable: bool = ...) -> Callable[[type[R]], type[R]]: ...
-def relation(cls: Any = None, /, *, unique: Sequence[Sequence[str]] = (), repeatable: bool = False) -> Any:
+def relation(
+    *,
+    unique: Sequence[Sequence[str]] = ...,
+    repeatable: bool = ...,
+    constraints: Sequence[Constraint] = ...,
+    identity: Sequence[str] = ...,
+    identity_conflict: IdentityConflict = ...,
+    retention: Retention | None = ...,
+) -> Callable[[type[R]], type[R]]: ...
+def relation(
+    cls: Any = None,
+    /,
+    *,
+    unique: Sequence[Sequence[str]] = (),
+    repeatable: bool = False,
+    constraints: Sequence[Constraint] = (),
+    identity: Sequence[str] = (),
+    identity_conflict: IdentityConflict = "keep",
+    retention: Retention | None = None,
+) -> Any:
     """Declare an n:n relation: its first two references are its ends, the rest its own attributes.
 
-    A pair is linked once, unless ``repeatable``; deleting an end deletes the link.
+    A pair is linked once, unless ``repeatable``; deleting an end deletes the link. The rest is as
+    of an entity; ``identity`` may name the ends.
     """
-    return _decorate(cls, "relation", unique=unique, repeatable=repeatable)
+    rules = (constraints, identity, identity_conflict, retention)
+    return _decorate(cls, "relation", unique=unique, repeatable=repeatable, rules=rules)
 
 
 def _decorate(cls: Any, kind: str, **options: Any) -> Any:
@@ -218,7 +267,13 @@ def _decorate(cls: Any, kind: str, **options: Any) -> Any:
 
 
 def _record_class(
-    cls: Any, kind: str, location: Location, names: Mapping[str, Any], unique: Any, repeatable: bool = False
+    cls: Any,
+    kind: str,
+    location: Location,
+    names: Mapping[str, Any],
+    unique: Any,
+    rules: tuple[Any, ...],
+    repeatable: bool = False,
 ) -> type:
     if not isinstance(cls, type):
         name = getattr(cls, "__name__", repr(cls))
@@ -257,6 +312,7 @@ def _record_class(
         key_name=next(name for name, each in attributes.items() if isinstance(each.spec, KeySpec)),
         unique=tuple(tuple(group) for group in unique),
         repeatable=repeatable,
+        rules=declared_rules(cls.__name__, location, *rules),
     )
     made = _rebuild(cls, attributes)
     made.__iq_record__ = declaration  # type: ignore[attr-defined]

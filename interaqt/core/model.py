@@ -17,7 +17,10 @@ from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
     from interaqt.core.computations import Change, Computation, Creation, Derivation, Ending, HostRule, Transition
+    from interaqt.core.constraints import ConstraintModel
+    from interaqt.core.identity import Identity
     from interaqt.core.interaction import InteractionModel
+    from interaqt.core.retention import RetentionModel
 
 __all__ = [
     "Attribute",
@@ -138,6 +141,10 @@ class RecordModel:
     """What other records make of it."""
     endings: list[Ending] = attrs.field(factory=list, repr=False)
     """What interactions end of it."""
+    constraints: list[ConstraintModel] = attrs.field(factory=list, repr=False)
+    """What its ``constraints=`` say."""
+    identity: Identity | None = attrs.field(default=None, repr=False)
+    retention: RetentionModel | None = attrs.field(default=None, repr=False)
 
     @property
     def type(self) -> ValueType:

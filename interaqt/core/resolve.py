@@ -47,6 +47,7 @@ from interaqt.core.model import (
     Reference,
 )
 from interaqt.core.record import Record
+from interaqt.core.record_rules import resolve_rules
 from interaqt.core.tracing import trace_value
 from interaqt.core.types import Kind, UnsupportedType, ValueType, split_optional, value_type
 from interaqt.core.values import check_of
@@ -261,6 +262,7 @@ class _RecordResolver:
             resolve_transform(model, self.record, transform)
         for deletion in self.declaration.deletions:
             self.record.endings.append(resolve_ending(model, self.record, deletion))
+        resolve_rules(model, self.record, self.declaration.rules)
 
     # -- pass one
 

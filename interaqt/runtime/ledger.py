@@ -15,7 +15,7 @@ from interaqt.core.expressions import BOOL, Attr, Const, Op, Param, Root, all_of
 from interaqt.core.fields import field, key
 from interaqt.core.model import Property, RecordModel
 from interaqt.core.resolve import resolve
-from interaqt.storage.statements import KEY, Image, Prepared, Reader, Statements
+from interaqt.storage.statements import KEY, Image, Reader, Statements
 
 if TYPE_CHECKING:
     from interaqt.storage.database import Executor
@@ -69,7 +69,8 @@ class Ledger:
         self._find = statements.find(record, _ROOT, all_of(*asked), [Attr(root, e.name, e.type) for e in found])
         self._answer = statements.update(record, (answer,))
         self._forget = statements.delete_where(record, _ROOT, self._is_key(root), (record.key,))
-        self._sweep: Prepared = statements.delete_some(record, _ROOT, self._is_over(root, named["expires"]))
+        self._over = statements.some(record, _ROOT, self._is_over(root, named["expires"]))
+        self._delete = statements.delete_rows(record)
 
     @staticmethod
     def _is_key(root: Root) -> Op:
@@ -100,4 +101,7 @@ class Ledger:
 
     def sweep(self, tx: Executor, now: dt.datetime, batch: int) -> int:
         """Remove entries that are over, ``batch`` at most; answers how many."""
-        return len(self._sweep.run(tx, {"now": now, "batch": batch}).fetchall())
+        found = [{KEY: key} for (key,) in self._over.run(tx, {"now": now, "batch": batch}).fetchall()]
+        if found:
+            self._delete.run(tx, found)
+        return len(found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from interaqt.core.errors import InvalidValue
 from interaqt.core.model import RecordModel, Reference
-from interaqt.core.record import Record, key_of
+from interaqt.core.record import Record, origin_of
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Created, Run
@@ -32,7 +32,7 @@ class Maker:
             rows = self._run.planner.rows(record)
             for reference in rows.references:
                 found = (each.__dict__.get(reference.name) for each in fresh)
-                unsaved = [each for each in found if isinstance(each, reference.target.cls) and key_of(each) is None]
+                unsaved = [each for each in found if isinstance(each, reference.target.cls) and origin_of(each) is None]
                 if unsaved:
                     self.make(reference.target, unsaved)
             images = [rows.values_of(each, self._key) for each in fresh]

@@ -20,6 +20,7 @@ from interaqt.runtime.adjust import Adjust
 from interaqt.runtime.compare import Compare, CompareFar
 from interaqt.runtime.derive import Derive
 from interaqt.runtime.graph import Graph, Path, Rule
+from interaqt.runtime.identified import Identified
 from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.recount import Recount
 from interaqt.runtime.rows import RowStatements
@@ -56,12 +57,19 @@ class Planner:
         self._updated: dict[tuple[RecordModel, frozenset[str]], Reactions] = {}
         self._rows: dict[RecordModel, RowStatements] = {}
         self._referring: dict[Reference, Prepared] = {}
+        self._identified: dict[RecordModel, Identified] = {}
 
     def rows(self, record: RecordModel) -> RowStatements:
         """The statements that write rows of a record."""
         if record not in self._rows:
             self._rows[record] = RowStatements(self, record)
         return self._rows[record]
+
+    def identified(self, record: RecordModel) -> Identified:
+        """What creates records that have an identity."""
+        if record not in self._identified:
+            self._identified[record] = Identified(self, record)
+        return self._identified[record]
 
     def referring(self, reference: Reference) -> Prepared:
         """Finds the records whose reference is the slot ``key``."""

@@ -12,7 +12,7 @@ from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr
 from interaqt.core.model import RecordModel, Reference
-from interaqt.core.record import Record, key_of
+from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
 from interaqt.storage.statements import Image, Prepared, PreparedRows, Reader, Stored
 
@@ -88,8 +88,9 @@ class RowStatements:
                         subject=str(reference),
                         location=reference.location,
                     )
-                key = key_of(value)
-                values[reference.name] = key_of_new(reference, value) if key is None else key
+                # A UUID is made with the record, so having a key is not being stored.
+                is_new = origin_of(value) is None
+                values[reference.name] = key_of_new(reference, value) if is_new else key_of(value)
             elif not reference.type.nullable and reference.name in values:
                 raise InvalidValue(
                     f"{reference} is None, but {reference.type} is not optional",
@@ -111,11 +112,16 @@ class RowStatements:
 
     @cached_property
     def insert(self) -> Prepared:
-        return self.planner.statements.insert(self.record, self.given, self.initial)
+        return self.planner.statements.insert(self.record, self.given, self.initial, self._unless)
 
     @cached_property
     def insert_rows(self) -> PreparedRows:
-        return self.planner.statements.insert_rows(self.record, self.given, self.initial)
+        return self.planner.statements.insert_rows(self.record, self.given, self.initial, self._unless)
+
+    @property
+    def _unless(self) -> tuple[Stored, ...]:
+        """What a record is known by: with the same values of these it is not made again."""
+        return () if self.record.identity is None else self.record.identity.attributes
 
     # -- reading
 

@@ -59,30 +59,47 @@ class Run:
         """Create records from what their makers gave, by one statement."""
         if not rows:
             return []
+        if record.identity is not None:
+            return self.planner.identified(record).create(self, rows)
+        images, result = self.insert(record, rows)
+        keys = _Keys(result, len(rows))
+        if not self._pipelined:
+            # Where nothing is gained by waiting, an unread result would only keep its statement open.
+            keys.fetch()
+        return self._follow(record, [Created(record, image, keys.reader(index)) for index, image in enumerate(images)])
+
+    def insert(self, record: RecordModel, rows: Sequence[Image]) -> tuple[list[Image], Result]:
+        """Insert rows and no more; answers them with what they start from, and what the statement answers."""
         statements = self.planner.rows(record)
         initial = statements.initial_image
         images = [{**initial, **row} for row in rows]
         try:
             if len(rows) == 1:
-                result = statements.insert.run(self.tx, images[0])
-            else:
-                result = statements.insert_rows.run(self.tx, images)
+                return images, statements.insert.run(self.tx, images[0])
+            return images, statements.insert_rows.run(self.tx, images)
         except InvalidValue as error:
             raise _named(error, record, images) from None
-        keys = _Keys(result, len(rows))
-        if not self._pipelined:
-            # Where nothing is gained by waiting, an unread result would only keep its statement open.
-            keys.fetch()
-        made = [Created(record, image, keys.reader(index)) for index, image in enumerate(images)]
+
+    def came(self, record: RecordModel, images: Sequence[Image]) -> list[Created]:
+        """Note rows that were inserted, whose keys are known, and follow what depends on them."""
+        return self._follow(record, [self.known(record, image) for image in images]) if images else []
+
+    @staticmethod
+    def known(record: RecordModel, image: Image) -> Created:
+        """A row whose key is known."""
+        return Created(record, image, lambda: image[record.key.name])
+
+    def _follow(self, record: RecordModel, made: list[Created]) -> list[Created]:
+        statements = self.planner.rows(record)
         self.created += made
         self.mutations += made
         for reference in statements.references:
-            for image in images:
-                self.proven.add((reference.target, image[reference.name]))
+            for each in made:
+                self.proven.add((reference.target, each.image[reference.name]))
         if statements.tells_key:
             for each in made:
                 each.key  # noqa: B018 - now it is needed
-        pairs: list[Pair] = [(None, image) for image in images]
+        pairs: list[Pair] = [(None, each.image) for each in made]
         for reaction in self.planner.created(record):
             reaction.run(self, pairs)
         return made

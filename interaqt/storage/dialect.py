@@ -163,6 +163,10 @@ class Dialect(ABC):
             return None
         return self.for_change if record.rules else self.share_lock
 
+    def unless(self, query: Any, columns: Sequence[str]) -> Any:
+        """The INSERT, leaving out rows of which there is one with the same values in the columns, which are unique."""
+        return query.on_conflict(action="nothing", conflict_target=list(columns))
+
     def quote(self, name: str) -> str:
         """An identifier in quotes, for schema text that Peewee has no part in."""
         return '"' + name.replace('"', '""') + '"'

@@ -174,11 +174,8 @@ class Statements:
         query = query.returning(column(table, record.key), *[column(table, each) for each in unless])
         return PreparedRows(query, rows, self.schema)
 
-    @staticmethod
-    def _unless(query: Any, unless: Sequence[Stored]) -> Any:
-        if not unless:
-            return query
-        return query.on_conflict(action="nothing", conflict_target=[each.column for each in unless])
+    def _unless(self, query: Any, unless: Sequence[Stored]) -> Any:
+        return self.schema.dialect.unless(query, [each.column for each in unless]) if unless else query
 
     def read(self, record: RecordModel, attributes: Sequence[Stored], lock: bool = False) -> Prepared:
         """SELECT attributes of the row with the slot ``key``, locking it against other writers."""
@@ -216,15 +213,22 @@ class Statements:
         query = table.delete().where(self.node(plain(condition), {root: Row(table)}))
         return self.prepared(query.returning(*[column(table, each) for each in returning]))
 
-    def delete_some(self, record: RecordModel, root: str, condition: Expr) -> Prepared:
-        """DELETE rows for which the condition holds, at most the slot ``batch`` of them, none that is locked."""
-        table = self.schema.alias(record, "some")
+    def delete_rows(self, record: RecordModel) -> PreparedRows:
+        """DELETE the rows with the given keys."""
+        table = self.schema.table(record)
+        rows = RowsOf(self.schema, "named", [(KEY, record.key.type)])
+        chosen = column(table, record.key).in_(peewee.Select([rows.source], [rows.column(KEY)]))
+        return PreparedRows(table.delete().where(chosen), rows, self.schema)
+
+    def some(self, record: RecordModel, root: str, condition: Expr) -> Prepared:
+        """SELECT and lock the keys of rows for which the condition holds: at most the slot ``batch`` of them.
+
+        What another transaction has locked is passed over.
+        """
+        table = self.schema.table(record)
         key = column(table, record.key)
-        some = table.select(key).where(self.node(plain(condition), {root: Row(table)})).order_by(key)
-        some = self._skipping(some.limit(self._slot("batch", ValueType(Kind.INT))))
-        target = self.schema.table(record)
-        query = target.delete().where(column(target, record.key).in_(some))
-        return self.prepared(query.returning(column(target, record.key)))
+        query = table.select(key).where(self.node(plain(condition), {root: Row(table)})).order_by(key)
+        return self.prepared(self._skipping(query.limit(self._slot("batch", ValueType(Kind.INT)))))
 
     def find(
         self, record: RecordModel, root: str, condition: Expr, values: Sequence[Expr], *, lock: bool = False
