@@ -3,6 +3,7 @@
 import typing as _typing
 
 from interaqt.builtins.conditions import Condition, condition
+from interaqt.core.causes import find_constraint_violation_error, has_error_code
 from interaqt.core.computations import (
     Any,
     Average,
@@ -21,6 +22,7 @@ from interaqt.core.computations import (
     deleted_by,
     on,
 )
+from interaqt.core.constraints import Check, Constraint, NonNull, Unique
 from interaqt.core.declare import entity, interaction, relation
 from interaqt.core.errors import (
     ComputationCycle,
@@ -55,6 +57,7 @@ from interaqt.core.event import Event
 from interaqt.core.fields import computed, field, key, many, one
 from interaqt.core.idempotency import Idempotency
 from interaqt.core.many import Many
+from interaqt.core.retention import Retention
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.runtime.controller import Controller
 from interaqt.runtime.effects import Mutation
@@ -75,9 +78,11 @@ if _typing.TYPE_CHECKING:
 __all__ = [
     "Any",
     "Average",
+    "Check",
     "ComputationCycle",
     "Condition",
     "ConditionRejected",
+    "Constraint",
     "ConstraintViolationError",
     "Controller",
     "Count",
@@ -109,6 +114,7 @@ __all__ = [
     "MonoSystem",
     "Mutation",
     "NestedDispatchError",
+    "NonNull",
     "NotInstalled",
     "PayloadError",
     "PayloadProblem",
@@ -118,6 +124,7 @@ __all__ = [
     "Query",
     "RecordChange",
     "RecordNotFound",
+    "Retention",
     "SQLiteDB",
     "SetupError",
     "SideEffect",
@@ -131,6 +138,7 @@ __all__ = [
     "TransactionRetryExhaustedError",
     "Transform",
     "Transition",
+    "Unique",
     "UnresolvedName",
     "WeightedSummation",
     "computed",
@@ -138,6 +146,8 @@ __all__ = [
     "deleted_by",
     "entity",
     "field",
+    "find_constraint_violation_error",
+    "has_error_code",
     "interaction",
     "key",
     "many",

@@ -228,6 +228,7 @@ class ConstraintViolationError(StorageError):
 
     ``constraint`` is its name there, ``kind`` one of ``unique``, ``not_null``, ``foreign_key``
     and ``check``; ``record`` and ``properties`` name what it is about in the model's words.
+    ``violation_code`` is the ``code=`` of the declared constraint, if it has one.
     """
 
     default_code = "constraint.violated"
@@ -248,6 +249,7 @@ class ConstraintViolationError(StorageError):
         self.constraint = constraint
         self.record = record
         self.properties = properties
+        self.violation_code = code
 
 
 class IdentityConflictError(StorageError):

@@ -90,6 +90,8 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
 
 class SQLiteDialect(Dialect):
     name = "SQLite"
+    #: Of an index with an expression in it, an error tells the name.
+    partial_unique = "CREATE UNIQUE INDEX {name} ON {table} ({columns}, (1)) WHERE {condition}"
     for_update = False
     table_options = "STRICT"
     operations: Mapping[OperationKey, Renderer] = OPERATIONS

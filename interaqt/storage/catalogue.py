@@ -1,12 +1,36 @@
-"""What types the columns of existing tables have, in the database's own words."""
+"""What existing tables have, in the database's own words: types of columns, names of constraints."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from interaqt.storage.database import Database
 
-__all__ = ["column_types", "own_names"]
+__all__ = ["column_types", "constraint_names", "own_names"]
+
+_NAMED = re.compile(r'CONSTRAINT "((?:[^"]|"")*)"')
+
+_CONSTRAINTS = {
+    "SQLite": (
+        "SELECT tbl_name, name, CASE type WHEN 'table' THEN sql END FROM sqlite_schema"
+        " WHERE type IN ('table', 'index')"
+    ),
+    "PostgreSQL": (
+        "SELECT t.relname, n.conname, NULL FROM pg_constraint n JOIN pg_class t ON t.oid = n.conrelid"
+        " WHERE t.relnamespace = CAST(current_schema() AS regnamespace)"
+        " UNION SELECT t.relname, i.relname, NULL FROM pg_index x"
+        " JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid"
+        " WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND x.indisvalid"
+    ),
+    **dict.fromkeys(
+        ("MariaDB", "MySQL"),
+        "SELECT table_name, constraint_name, NULL FROM information_schema.table_constraints"
+        " WHERE table_schema = database()"
+        " UNION SELECT table_name, index_name, NULL FROM information_schema.statistics"
+        " WHERE table_schema = database()",
+    ),
+}
 
 Types = dict[tuple[str, str], str]
 
@@ -30,6 +54,20 @@ def column_types(database: Database) -> Types:
         return {}
     with database.reading() as reading:
         return {(table, column): type for table, column, type in reading.execute(sql, ()).fetchall()}
+
+
+def constraint_names(database: Database) -> dict[str, set[str]] | None:
+    """The names of each table's constraints and indexes; None of a database that is not known here."""
+    sql = _CONSTRAINTS.get(database.dialect.name)
+    if sql is None:
+        return None
+    found: dict[str, set[str]] = {}
+    with database.reading() as reading:
+        for table, name, text in reading.execute(sql, ()).fetchall():
+            names = found.setdefault(table, set())
+            # SQLite keeps the names of constraints only in the statement that made the table.
+            names |= {each.replace('""', '"') for each in _NAMED.findall(text)} if text else {name}
+    return found
 
 
 def own_names(database: Database, types: Collection[str]) -> dict[str, str]:

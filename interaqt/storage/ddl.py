@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
 import peewee
 
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.types import Kind
 from interaqt.storage.convert import stored_type
+from interaqt.storage.guard import Guard, add_guard, declared_guards, declared_unique, reserved
 from interaqt.storage.names import object_name
 from interaqt.storage.sql import inline
 
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["Guard", "TableDefinition"]
+__all__ = ["TableDefinition"]
 
 #: What a sum kept beside a value starts from.
 _ZERO: dict[Kind, object] = {
@@ -33,17 +33,6 @@ _ZERO: dict[Kind, object] = {
     Kind.DECIMAL: Decimal(0),
     Kind.TIMEDELTA: dt.timedelta(0),
 }
-
-
-@attrs.frozen(eq=False)
-class Guard:
-    """A named constraint, and what it is about in the model's words."""
-
-    name: str
-    kind: str
-    """As in :class:`~interaqt.storage.database.Violation`."""
-    record: RecordModel
-    attributes: tuple[Property | Reference, ...]
 
 
 class _Column(peewee.Field):
@@ -67,9 +56,7 @@ class TableDefinition:
         # SQLite can't add a constraint to a table, and doesn't mind one that names a table yet to come.
         self._inline = isinstance(dialect.peewee, peewee.SqliteDatabase)
         self._table = peewee.Table(record.table)
-        self.uniques = tuple(
-            Guard(self._name(group, "key"), "unique", record, group) for group in _unique_groups(record)
-        )
+        self.uniques = tuple(self._unique_guard(group) for group in _unique_groups(record))
         self.references = tuple(
             Guard(self._name((each,), "fkey"), "foreign_key", record, (each,)) for each in record.references()
         )
@@ -78,16 +65,19 @@ class TableDefinition:
             for each in record.properties()
             if self._check_of(each) is not None
         }
+        self.declared = tuple(declared_guards(record, dialect, taken))
         self._indexes = [(self._name(group, "idx"), group, ordered) for group, ordered in self._indexed()]
 
     def guards(self) -> Iterator[Guard]:
         yield from self.uniques
         yield from self.references
         yield from self._checks.values()
+        yield from self.declared
 
     def create(self) -> str:
         """``CREATE TABLE``, with all that needs no other table to exist."""
         constraints = [self._unique(guard) for guard in self.uniques]
+        constraints += [self._declared(guard) for guard in self.declared if guard.kind != "unique"]
         if self._inline:
             constraints += [self._foreign_key(guard) for guard in self.references]
         meta = type(
@@ -117,6 +107,10 @@ class TableDefinition:
             )
             for key in map(self._foreign_key, self.references)
         ]
+
+    def create_partial(self) -> list[str]:
+        """The indexes that keep values unique among some of the rows."""
+        return [add_guard(guard, self._dialect) for guard in self.declared if guard.kind == "unique"]
 
     def create_indexes(self) -> list[str]:
         return [
@@ -181,6 +175,19 @@ class TableDefinition:
 
     def _check_of(self, attribute: Property) -> str | None:
         return self._dialect.check(attribute.type, attribute.column)
+
+    def _unique_guard(self, group: tuple[Property | Reference, ...]) -> Guard:
+        declared = declared_unique(self.record, group)
+        if declared is None or declared.name is None:
+            name = self._name(group, "key")
+        else:
+            name = reserved(declared.name, declared, self._taken)
+        return Guard(name, "unique", self.record, group, code=declared.code if declared else None)
+
+    @staticmethod
+    def _declared(guard: Guard) -> peewee.Node:
+        check = peewee.SQL(f"CHECK ({guard.condition})")
+        return peewee.NodeList((peewee.SQL("CONSTRAINT"), peewee.Entity(guard.name), check))
 
     def _unique(self, guard: Guard) -> peewee.Node:
         columns = [peewee.Entity(each.column) for each in guard.attributes]
@@ -253,4 +260,8 @@ def _unique_groups(record: RecordModel) -> list[tuple[Property | Reference, ...]
     for names in dict.fromkeys((*alone, *record.unique)):
         group = [record.attributes[name] for name in names]
         found.append(tuple(each for each in group if isinstance(each, Property | Reference)))
+    for declared in record.constraints:
+        plain = declared.kind == "unique" and declared.condition is None
+        if plain and not any(set(declared.attributes) == set(group) for group in found):
+            found.append(declared.attributes)
     return found

@@ -119,6 +119,8 @@ class Dialect(ABC):
     """What follows the parenthesis of CREATE TABLE."""
     max_identifier: int = 63
     """How many bytes of a name the database tells apart."""
+    partial_unique: str | None = "CREATE UNIQUE INDEX {name} ON {table} ({columns}) WHERE {condition}"
+    """The statement that keeps values unique among some rows; None where there is none."""
     operations: Mapping[OperationKey, Renderer]
     column_types: Mapping[Kind, str]
     """The type of a column per kind; the type to CAST to is its first part, see ``sql_type``."""

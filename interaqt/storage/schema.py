@@ -11,7 +11,9 @@ from interaqt.core.errors import ConstraintViolationError, NotInstalled, SetupEr
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.storage.catalogue import column_types, own_names
 from interaqt.storage.database import Database, Violation
-from interaqt.storage.ddl import Guard, TableDefinition
+from interaqt.storage.ddl import TableDefinition
+from interaqt.storage.guard import Guard
+from interaqt.storage.missing import added, missing, require_none
 
 __all__ = ["Schema", "column"]
 
@@ -39,8 +41,12 @@ class Schema:
         guards = [guard for each in self._definitions.values() for guard in each.guards()]
         self._by_name = {guard.name: guard for guard in guards}
         self._by_columns = {
-            (guard.kind, guard.record.table, tuple(each.column for each in guard.attributes)): guard for guard in guards
+            (guard.kind, guard.record.table, tuple(each.column for each in guard.attributes)): guard
+            for guard in guards
+            if not guard.condition
         }
+        # What an existing table may have been made without.
+        self._addable = [guard for guard in guards if guard.kind == "unique" or guard.condition]
 
     # -- in statements
 
@@ -67,30 +73,32 @@ class Schema:
         """
         existing = self.database.tables()
         self._require_columns(existing)
-        missing = [self._definitions[record.table] for record in self._ordered() if record.table not in existing]
-        statements = [each.create() for each in missing]
-        for each in missing:
-            statements += each.add_references() + each.create_indexes()
+        definitions = [self._definitions[record.table] for record in self._ordered() if record.table not in existing]
+        statements = [each.create() for each in definitions]
+        for each in definitions:
+            statements += each.add_references() + each.create_indexes() + each.create_partial()
+        statements += added(self.database, missing(self.database, self._addable, existing))
         if statements:
             self.database.run_ddl(statements)
 
     def check(self) -> None:
         """Refuse to work on a database that is not installed, or that is for another model."""
         existing = self.database.tables()
-        missing = [record.table for record in self.records if record.table not in existing]
-        if missing:
+        absent = [record.table for record in self.records if record.table not in existing]
+        if absent:
             raise NotInstalled(
-                f"the database has no table {', '.join(map(repr, missing))}",
+                f"the database has no table {', '.join(map(repr, absent))}",
                 hint="create what is missing with controller.setup(install=True)",
             )
         self._require_columns(existing)
+        require_none(missing(self.database, self._addable, existing))
 
     def ddl(self) -> list[str]:
         """The statements that create all of it, for a person to read."""
         definitions = [self._definitions[record.table] for record in self._ordered()]
         statements = [each.create() for each in definitions]
         for each in definitions:
-            statements += each.add_references() + each.create_indexes()
+            statements += each.add_references() + each.create_indexes() + each.create_partial()
         return statements
 
     def _require_columns(self, existing: dict[str, set[str]]) -> None:
@@ -171,6 +179,7 @@ class Schema:
             constraint=guard.name,
             record=guard.record.name,
             properties=tuple(each.name for each in guard.attributes),
+            code=guard.code,
         )
 
     def _guard_of_columns(self, violation: Violation) -> Guard | None:
@@ -196,8 +205,14 @@ def _described(guard: Guard) -> str:
     record, names = guard.record, " and ".join(each.name for each in guard.attributes)
     first = guard.attributes[0]
     match guard.kind:
+        case "unique" if guard.condition:
+            return f"there is a {record} with the same {names} already, among those of {guard.name!r}"
         case "unique":
             return f"there is a {record} with the same {names} already"
+        case "not_null" if guard.condition:
+            return f"{first} is None where {guard.name!r} says that it may not be"
+        case "check" if guard.condition:
+            return f"the {record} does not satisfy {guard.name!r}, which is about its {names}"
         case "not_null":
             return f"{first} is None, but it is not optional"
         case "foreign_key" if isinstance(first, Reference):
