@@ -1,0 +1,365 @@
+"""Maximum, Minimum, First, Last and Distinct: what they are under any write, and what each write costs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import interaqt as iq
+from interaqt import Many
+from interaqt.storage.database import Recorder
+
+pytest_plugins = ("tests.databases",)
+
+
+@iq.entity
+class Shop:
+    id: int = iq.key()
+    name: str
+    offers: Many[Offer] = iq.many(inverse="shop")
+
+    dearest: Decimal | None = iq.Maximum(offers, of=lambda offer: offer.price)
+    cheapest: Decimal = iq.Minimum(
+        offers, of=lambda offer: offer.price, where=lambda offer: offer.live, default=Decimal(0)
+    )
+    titles: int = iq.Distinct(offers, of=lambda offer: offer.title)
+    products: int = iq.Distinct(offers, of=lambda offer: offer.product, where=lambda offer: offer.live)
+    first_title: str | None = iq.First(offers, of=lambda offer: offer.title, by=lambda offer: offer.at)
+    last_title: str = iq.Last(offers, of=lambda offer: offer.title, by=lambda offer: offer.at, default="none")
+    heaviest: int | None = iq.Maximum(offers, of=lambda offer: offer.product.weight)
+    weights: int = iq.Distinct(offers, of=lambda offer: offer.product.weight)
+
+
+@iq.entity
+class Product:
+    id: int = iq.key()
+    weight: int | None = None
+    offers: Many[Offer] = iq.many(inverse="product")
+
+    # What is found there is looked up here: the dearest offer of the shops that have it.
+    best: Decimal | None = iq.Maximum(offers, of=lambda offer: offer.shop.dearest if offer.shop is not None else None)
+
+
+@iq.entity
+class Offer:
+    id: int = iq.key()
+    shop: Shop | None
+    product: Product
+    title: str = "a"
+    price: Decimal | None = None
+    live: bool = True
+    at: dt.datetime = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+MODELS = [Shop, Product, Offer]
+
+
+def day(number: int) -> dt.datetime:
+    return dt.datetime(2026, 1, number, tzinfo=dt.UTC)
+
+
+class App:
+    def __init__(self, database: Any, *models: type) -> None:
+        self.database = database
+        system = iq.MonoSystem(database)
+        self.controller = iq.Controller(system, list(models))
+        self.controller.setup(install=True)
+        self.storage = system.storage
+
+    def check(self) -> None:
+        assert self.controller.verify() == []
+
+    def cost(self, write: Any, *arguments: Any, **values: Any) -> list[str]:
+        """The statements of one write, in short, without what reads the outcome."""
+        with self.database.recording() as recorder:
+            write(*arguments, **values)
+        self.check()
+        found = statements(recorder)
+        return found if write == self.storage.delete else found[:-1]
+
+
+def statements(recorder: Recorder) -> list[str]:
+    """Which statement on which table, and whether it locks."""
+    found = []
+    for sql, _ in recorder.statements:
+        words = sql.replace('"', "").replace("`", "").split()
+        if words[0] in ("INSERT", "DELETE"):
+            found.append(f"{words[0]} {words[2]}")
+        elif words[0] == "UPDATE":
+            found.append(f"UPDATE {words[1]}")
+        elif words[0] == "SELECT":
+            lock = " for update" if " UPDATE" in sql else ""
+            found.append(f"SELECT {words[words.index('FROM') + 1].strip('(')}{lock}")
+    return found
+
+
+@pytest.fixture
+def shop(database: Any) -> App:
+    return App(database, *MODELS)
+
+
+# -- what they are
+
+
+def test_nothing_is_none_or_the_default(shop: App) -> None:
+    created = shop.storage.create(Shop(name="one"))
+    found = shop.storage.get(Shop, created.id)
+    assert (found.dearest, found.first_title, found.heaviest) == (None, None, None)
+    assert (found.cheapest, found.last_title, found.titles, found.products) == (Decimal(0), "none", 0, 0)
+    shop.check()
+
+
+def test_each_write_leaves_what_a_look_at_all_records_would_find(shop: App) -> None:
+    storage = shop.storage
+    one, other = (storage.create(Shop(name=name)) for name in ("one", "other"))
+    light, heavy = (storage.create(Product(weight=weight)) for weight in (1, 9))
+    offers = []
+    for number, title in enumerate("abca", 1):
+        product = heavy if number == 2 else light
+        offers.append(
+            storage.create(Offer(shop=one, product=product, title=title, price=Decimal(number) / 4, at=day(number)))
+        )
+        shop.check()
+
+    def values(*names: str) -> list[Any]:
+        shop.check()
+        found = storage.get(Shop, one.id)
+        return [getattr(found, name) for name in names]
+
+    assert values("dearest", "cheapest", "titles", "products") == [Decimal(1), Decimal("0.25"), 3, 2]
+    assert values("first_title", "last_title", "heaviest", "weights") == ["a", "a", 9, 2]
+    assert storage.get(Product, light.id).best == Decimal(1)
+
+    storage.delete(offers[3])
+    assert values("dearest", "titles", "last_title") == [Decimal("0.75"), 3, "c"]
+    assert storage.get(Product, heavy.id).best == Decimal("0.75")
+
+    storage.update(offers[0], live=False, title="b")
+    assert values("cheapest", "titles", "first_title", "products") == [Decimal("0.5"), 2, "b", 2]
+
+    storage.update(heavy, weight=None)
+    assert values("heaviest", "weights") == [1, 1]
+    storage.update(light, weight=5)
+    assert values("heaviest", "weights") == [5, 1]
+
+    storage.update(offers[2], shop=other)
+    assert values("dearest", "last_title", "titles", "products") == [Decimal("0.5"), "b", 1, 1]
+    assert storage.get(Shop, other.id).last_title == "c"
+
+    storage.update(offers[1], price=None)
+    assert values("dearest", "cheapest") == [Decimal("0.25"), Decimal(0)]
+    for each in offers[:3]:
+        storage.delete(each)
+    assert values("dearest", "first_title", "last_title", "titles") == [None, None, "none", 0]
+
+
+def test_equal_records_are_in_the_order_of_their_keys(shop: App) -> None:
+    storage = shop.storage
+    one, product = storage.create(Shop(name="one")), storage.create(Product())
+    offers = [storage.create(Offer(shop=one, product=product, title=title)) for title in "abc"]
+    found = storage.get(Shop, one.id)
+    assert (found.first_title, found.last_title) == ("a", "c")
+    storage.delete(offers[2])
+    storage.update(offers[0], at=day(2))
+    found = storage.get(Shop, one.id)
+    assert (found.first_title, found.last_title) == ("b", "a")
+    shop.check()
+
+
+def test_a_value_that_several_have_is_held_by_the_rest(shop: App) -> None:
+    storage = shop.storage
+    one, product = storage.create(Shop(name="one")), storage.create(Product())
+    offers = [storage.create(Offer(shop=one, product=product, price=Decimal(price))) for price in (3, 3, 1)]
+    storage.delete(offers[0])
+    found = storage.get(Shop, one.id)
+    assert (found.dearest, found.titles, found.products) == (Decimal(3), 1, 1)
+    shop.check()
+
+
+KINDS: dict[str, tuple[Any, list[Any]]] = {
+    "int": (int, [3, -5, 2**40]),
+    "float": (float, [0.5, -2.25, 1e300]),
+    "Decimal": (Decimal, [Decimal("9.5"), Decimal("10"), Decimal("-0.001")]),
+    "str": (str, ["b", "Z", "ä", "a", "\U0001f600"]),
+    "date": (dt.date, [dt.date(2026, 2, 1), dt.date(1999, 12, 31)]),
+    "datetime": (dt.datetime, [day(3), day(1), day(2)]),
+    "timedelta": (dt.timedelta, [dt.timedelta(hours=1), dt.timedelta(days=-1), dt.timedelta(days=40)]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_ordered_kind_is_in_the_order_of_python(kind: str, database: Any) -> None:
+    Value, values = KINDS[kind]
+
+    @iq.entity
+    class Owner:
+        id: int = iq.key()
+        things: Many[Thing] = iq.many(inverse="owner")
+        most: Value | None = iq.Maximum(things, of=lambda thing: thing.value)
+        least: Value | None = iq.Minimum(things, of=lambda thing: thing.value)
+        first: Value | None = iq.First(things, of=lambda thing: thing.value, by=lambda thing: thing.value)
+        last: Value | None = iq.Last(things, of=lambda thing: thing.value, by=lambda thing: thing.value)
+        different: int = iq.Distinct(things, of=lambda thing: thing.value)
+
+    @iq.entity
+    class Thing:
+        id: int = iq.key()
+        owner: Owner
+        value: Value | None
+
+    app = App(database, Owner, Thing)
+    owner = app.storage.create(Owner())
+    made = []
+    for value in [*values, None, values[0]]:
+        made.append(app.storage.create(Thing(owner=owner, value=value)))
+        app.check()
+    found = app.storage.get(Owner, owner.id)
+    assert (found.most, found.least, found.first, found.last) == (max(values), min(values), min(values), max(values))
+    assert found.different == len(values)
+    for thing in made:
+        app.storage.delete(thing)
+        app.check()
+
+
+# -- what they cost
+
+
+@iq.interaction
+class MakeTickets:
+    desk: Desk
+
+
+@iq.entity
+class Desk:
+    id: int = iq.key()
+    tickets: Many[Ticket] = iq.many(inverse="desk")
+    top: int | None = iq.Maximum(tickets, of=lambda ticket: ticket.rank)
+
+
+@iq.entity
+class Ticket:
+    id: int = iq.key()
+    desk: Desk
+    rank: int
+
+    made = iq.Transform(
+        MakeTickets, lambda e: [Ticket(desk=e.payload.desk, rank=5), Ticket(desk=e.payload.desk, rank=7)]
+    )
+
+
+@iq.entity
+class Board:
+    id: int = iq.key()
+    notes: Many[Note] = iq.many(inverse="board")
+    words: int = iq.Distinct(notes, of=lambda note: note.word)
+
+
+@iq.entity
+class Note:
+    id: int = iq.key()
+    board: Board
+    word: str
+
+
+@iq.entity
+class Writer:
+    id: int = iq.key()
+    age: int
+    pages: Many[Page] = iq.many(inverse="writer")
+
+
+@iq.entity
+class Book:
+    id: int = iq.key()
+    pages: Many[Page] = iq.many(inverse="book")
+    oldest: int | None = iq.Maximum(pages, of=lambda page: page.writer.age)
+    latest: int | None = iq.Last(pages, of=lambda page: page.number, by=lambda page: page.number)
+
+
+@iq.entity
+class Page:
+    id: int = iq.key()
+    book: Book
+    writer: Writer
+    number: int = 0
+
+
+def locked(database: Any, table: str) -> str:
+    return f"SELECT {table} for update" if database.dialect.for_update else f"SELECT {table}"
+
+
+def test_what_a_maximum_costs(database: Any) -> None:
+    app = App(database, Desk, Ticket, MakeTickets)
+    storage, cost = app.storage, app.cost
+    desk, other = storage.create(Desk()), storage.create(Desk())
+    tickets = [storage.create(Ticket(desk=desk, rank=rank)) for rank in (1, 2, 3, 9)]
+    lock = locked(database, "desk")
+    read = locked(database, "ticket")
+    again = [lock] if database.dialect.for_update else []
+
+    assert cost(storage.create, Ticket(desk=desk, rank=8)) == ["INSERT ticket", "UPDATE desk"]
+    # One that is not the greatest is compared, and no more.
+    assert cost(storage.delete, tickets[0]) == ["DELETE ticket", lock]
+    assert cost(storage.update, tickets[1], rank=1) == [read, "UPDATE ticket", lock]
+    assert cost(storage.update, tickets[1], rank=4) == [read, "UPDATE ticket", "UPDATE desk"]
+    # Where the greatest goes or sinks, the next is looked up.
+    assert cost(storage.update, tickets[3], rank=10) == [read, "UPDATE ticket", "UPDATE desk"]
+    assert cost(storage.update, tickets[3], rank=6) == [read, "UPDATE ticket", lock, *again, "UPDATE desk"]
+    assert cost(storage.delete, tickets[3]) == ["DELETE ticket", lock]
+    assert cost(storage.update, tickets[2], desk=other) == [read, "UPDATE ticket", lock, "UPDATE desk"]
+
+
+def test_what_distinct_costs(database: Any) -> None:
+    app = App(database, Board, Note)
+    storage, cost = app.storage, app.cost
+    board = storage.create(Board())
+    lock = [locked(database, "board")] if database.dialect.for_update else []
+    read = locked(database, "note")
+
+    # The values that are asked for are the list that the statement reads from.
+    first, *rest = cost(storage.create, Note(board=board, word="a"))
+    asked = rest[len(lock)]
+    assert [first, *rest] == ["INSERT note", *lock, asked, "UPDATE board"]
+    second = Note(board=board, word="a")
+    assert cost(storage.create, second) == ["INSERT note", *lock, asked]
+    note = storage.query(Note).all()[-1]
+    assert cost(storage.update, note, word="b") == [read, "UPDATE note", *lock, asked, "UPDATE board"]
+    assert cost(storage.delete, note) == ["DELETE note", *lock, asked, "UPDATE board"]
+    assert storage.get(Board, board.id).words == 1
+
+
+def test_what_a_change_far_away_costs(database: Any) -> None:
+    app = App(database, Book, Writer, Page)
+    storage, cost = app.storage, app.cost
+    books = [storage.create(Book()) for _ in range(3)]
+    young, old = storage.create(Writer(age=20)), storage.create(Writer(age=80))
+    for book in books:
+        storage.create(Page(book=book, writer=young))
+    storage.create(Page(book=books[0], writer=old))
+    lock = locked(database, "book")
+    read = locked(database, "writer")
+    again = [lock] if database.dialect.for_update else []
+    # What the records were and are is asked once; their hosts are compared together.
+    assert cost(storage.update, young, age=30) == [read, "UPDATE writer", "SELECT page", "UPDATE book"]
+    assert [book.oldest for book in storage.query(Book)] == [80, 30, 30]
+    # Only the hosts that had it from there are looked up again, those of all pages by one statement.
+    assert cost(storage.update, young, age=10) == [read, "UPDATE writer", "SELECT page", lock, *again, "UPDATE book"]
+    assert [book.oldest for book in storage.query(Book)] == [80, 10, 10]
+
+
+def test_many_at_once_are_one_comparison(database: Any) -> None:
+    app = App(database, Desk, Ticket, MakeTickets)
+    desk = app.storage.create(Desk())
+    app.controller.dispatch(MakeTickets(desk=desk))
+    with database.recording() as recorder:
+        app.controller.dispatch(MakeTickets(desk=desk))
+    assert [each for each in statements(recorder) if "desk" in each or "ticket" in each][-2:] == [
+        "INSERT ticket",
+        "UPDATE desk",
+    ]
+    assert app.storage.get(Desk, desk.id).top == 7
+    app.check()
+
