@@ -115,8 +115,11 @@ class InteractionDispatch:
             once = self._once.run
             attempt = partial(once, claim=claim, first=work, admitted=lambda: self.admitted(request, user, at))
         try:
-            with dispatching(self.interaction.name):
+            token = _running.set(self.interaction.name)
+            try:
                 result, run = self.transactions.run(attempt, self.interaction.name)
+            finally:
+                _running.reset(token)
         except (ConstraintViolationError, RecordNotFound) as error:
             self.explain_missing(request, user, error)
             raise

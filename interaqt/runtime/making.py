@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.errors import InvalidValue
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import Record, origin_of
 
@@ -22,23 +21,25 @@ class Maker:
         self._run = run
         # The instance is kept, for another could get its id.
         self._made: dict[int, tuple[Record, Created]] = {}
-        self._making: set[int] = set()
 
     def make(self, record: RecordModel, instances: Sequence[Record]) -> list[Created]:
         """Store the instances by one statement, and what they refer to by one for each record before."""
-        fresh = list({id(each): each for each in instances if id(each) not in self._made}.values())
+        if not instances:
+            return []
+        fresh = [each for each in instances if id(each) not in self._made]
+        if len(fresh) > 1:
+            fresh = list({id(each): each for each in fresh}.values())
         if fresh:
-            self._refuse_circle(record, fresh)
             rows = self._run.planner.rows(record)
             for reference in rows.references:
-                found = (each.__dict__.get(reference.name) for each in fresh)
+                found = [each.__dict__.get(reference.name) for each in fresh]
                 unsaved = [each for each in found if isinstance(each, reference.target.cls) and origin_of(each) is None]
                 if unsaved:
+                    # A record is whole when it is made, so these can't lead back here.
                     self.make(reference.target, unsaved)
             images = [rows.values_of(each, self._key) for each in fresh]
             for each, created in zip(fresh, self._run.create(record, images), strict=True):
                 self._made[id(each)] = each, created
-            self._making -= {id(each) for each in fresh}
         return [self._made[id(each)][1] for each in instances]
 
     def created(self, instances: Iterable[Record]) -> Iterator[Created]:
@@ -60,12 +61,3 @@ class Maker:
 
     def _key(self, reference: Reference, value: Record) -> Any:
         return self._made[id(value)][1].key
-
-    def _refuse_circle(self, record: RecordModel, fresh: Sequence[Record]) -> None:
-        if any(id(each) in self._making for each in fresh):
-            raise InvalidValue(
-                f"new {record} records refer to one another in a circle, so none can be stored first",
-                code="record.circle",
-                subject=record.name,
-            )
-        self._making |= {id(each) for each in fresh}

@@ -70,11 +70,12 @@ class SumUpdate(HostUpdate):
             self.one(run, statement, given)
 
     def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
-        before = {
-            each.name: subtracter(each.type.kind)(image[each.name], deltas[f"delta.{each.name}"])
-            for each in self.watched
-        }
+        before = {name: subtract(image[name], deltas[delta]) for name, delta, subtract in self._undoing}
         return {**image, **before}
+
+    @cached_property
+    def _undoing(self) -> list[tuple[str, str, Callable[[Any, Any], Any]]]:
+        return [(each.name, f"delta.{each.name}", subtracter(each.type.kind)) for each in self.watched]
 
     def statement(self, deltas: Callable[[Property], Expr], bindings: Mapping[str, Any]) -> Prepared:
         return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
