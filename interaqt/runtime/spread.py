@@ -76,7 +76,7 @@ class Cut:
     def _same(self, old: Image, new: Image) -> bool:
         try:
             return self._values(old) == self._values(new)
-        except (TypeError, ValueError, ArithmeticError):
+        except (TypeError, AttributeError, ValueError, ArithmeticError):
             # A part may have no value where another one, about another record, keeps it from being asked.
             return all(old[name] == new[name] for name in self._images)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FunctionType, MethodType, SimpleNamespace
+from types import FunctionType, MappingProxyType, MethodType, SimpleNamespace
 from typing import Any
 
 from interaqt import Event
@@ -90,6 +90,7 @@ class Interpreter:
 
     def read(self, view: View, name: str) -> Any:
         record, key = view._record, view._key
+        self._exists(view)
         attribute = record.attributes.get(name)
         match attribute:
             case Property(key=True):
@@ -210,15 +211,10 @@ class Interpreter:
         self._check(record)
 
     def _check(self, record: RecordModel) -> None:
-        """References lead somewhere, and what is unique is."""
+        """What is unique is."""
         self._memo.clear()
         stored = _stored(record)
         rows = list(self.rows[record].values())
-        for each in stored:
-            if isinstance(each, Reference) and any(
-                row[each.name] is not None and row[each.name] not in self.rows[each.target] for row in rows
-            ):
-                raise Refused(f"{each} leads nowhere")
         groups = [(each.name,) for each in stored if each.unique] + list(record.unique)
         for group in groups:
             if all(name in _visible(record) for name in group):
@@ -228,7 +224,7 @@ class Interpreter:
                     raise Refused(f"{record} is unique by {group}")
 
     def _delete(self, views: list[View]) -> None:
-        """Delete records and all that goes with them; refused where anything else still refers to one."""
+        """Delete records, with all that goes with them; what then still refers to one refuses it in the end."""
         doomed: dict[View, None] = {}
         queue = list(views)
         while queue:
@@ -241,12 +237,12 @@ class Interpreter:
                 ]
         for view in doomed:
             for each, reference in self._referring(view):
-                if each not in doomed:
-                    if reference.on_delete == "restrict":
-                        raise Refused(f"{each} refers to {view}")
+                if each not in doomed and reference.on_delete == "set_null":
                     self.rows[each._record][each._key][reference.name] = None
+        self._memo.clear()
+        self._follow(without=doomed)
         for view in doomed:
-            del self.rows[view._record][view._key]
+            self.rows[view._record].pop(view._key, None)
         self.derived = {place: key for place, key in self.derived.items() if key in self.rows[place[0]]}
         self._memo.clear()
 
@@ -263,18 +259,30 @@ class Interpreter:
     # -- records that follow from others
 
     def _settle(self) -> None:
-        """Make derived records what their sources say, until nothing changes any more."""
+        """Bring derived records to what their sources say; then references must lead somewhere."""
+        self._follow()
+        for record in self.records:
+            self._check(record)
+            for view in self.views(record):
+                for each in _stored(record):
+                    found = getattr(view, each.name)
+                    if isinstance(found, View):
+                        self._exists(found)
+
+    def _follow(self, without: Mapping[View, None] = MappingProxyType({})) -> None:
+        """Make, change and delete derived records until nothing changes any more."""
         changed = True
         while changed:
-            changed = any(self._derive(record) for record in self.records)
+            changed = any(self._derive(record, without) for record in self.records)
 
-    def _derive(self, record: RecordModel) -> bool:
+    def _derive(self, record: RecordModel, without: Mapping[View, None]) -> bool:
         wanted: dict[Place, Any] = {}
         for transform in _declared(record).transforms:
             if transform.source in self.model.records:
                 source = self.model.records[transform.source]
                 for view in self.views(source):
-                    for index, instance in enumerate(_several(transform.make(view))):
+                    made = [] if view in without else _several(transform.make(view))
+                    for index, instance in enumerate(made):
                         wanted[record, transform.name, view._key, index] = instance
         present = {place: key for place, key in self.derived.items() if place[0] is record}
         changed = False
@@ -289,6 +297,7 @@ class Interpreter:
                     self._set(record, present[place], said)
                     changed = True
         gone = [View(self, record, key) for place, key in present.items() if place not in wanted]
+        gone = [view for view in gone if view not in without]
         if gone:
             self._delete(gone)
         return changed or bool(gone)

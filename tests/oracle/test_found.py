@@ -246,9 +246,11 @@ def test_what_is_guarded_by_another_record_than_the_one_that_changed(database: o
 class User:
     limit: int | None
     price: Decimal | None
+    at: dt.datetime | None
     posts: Many[Post] = iq.many(inverse="user")
     all: bool = iq.Every(posts, where=lambda x: x.n > 0 and x.user.price is not None and x.user.price > 1)
-    some: int = iq.Count(posts, where=lambda x: x.n > 0 and x.user.limit is not None and x.user.limit != 0 and 6 // x.user.limit > x.n)
+    some: int = iq.Count(posts, where=lambda x: x.n > 0 and (x.user.limit or 0) != 0 and 6 // (x.user.limit or 1) > x.n)
+    late: int = iq.Count(posts, where=lambda x: x.n > 0 and x.user.at is not None and x.user.at.year > 2025)
 
 
 @iq.entity
@@ -262,9 +264,33 @@ MODELS = [User, Post]
     play(
         database,
         model,
-        "create(User(price=None, limit=None))",
+        "create(User(price=None, limit=None, at=None))",
         "create(Post(n=1, user=get(User, 1)))",
-        "update(get(User, 1), price=Decimal('2'), limit=3)",
-        "update(get(User, 1), price=None, limit=0)",
+        "update(get(User, 1), price=Decimal('2'), limit=3, at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))",
+        "update(get(User, 1), price=None, limit=0, at=None)",
         "update(get(Post, 1), n=0)",
+    )
+
+
+def test_a_derived_record_lets_go_of_what_its_source_lets_go_of(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    boss: User | None = iq.one(on_delete="set_null")
+
+
+@iq.entity
+class Note:
+    about: User | None
+    made = iq.Transform(User, lambda s: Note(about=s.boss))
+
+
+MODELS = [User, Note]
+"""
+    play(
+        database,
+        model,
+        "create(User(boss=None))",
+        "create(User(boss=get(User, 1)))",
+        "delete(get(User, 1))",
     )
