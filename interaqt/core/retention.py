@@ -7,7 +7,7 @@ import datetime as dt
 import attrs
 
 from interaqt.core.errors import InvalidEntity, Location, did_you_mean
-from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.core.model import Index, Model, Property, RecordModel, Reference
 from interaqt.core.types import Kind
 
 __all__ = ["Retention", "RetentionModel", "resolve_retention"]
@@ -88,6 +88,8 @@ def resolve_retention(model: Model, record: RecordModel, retention: Retention) -
                 ),
                 f"write {each.name}: {each.target} = iq.one(on_delete='cascade'), if they go together",
             )
+    if retention.older_than is not None and Index((by.name,), False) not in record.indexes and not by.index:
+        record.indexes.append(Index((by.name,), False))
     return RetentionModel(record, retention.keep, retention.older_than, by, per, retention.computations)
 
 

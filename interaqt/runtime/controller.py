@@ -23,6 +23,7 @@ from interaqt.core.interaction import InteractionDeclaration
 from interaqt.core.model import Model, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.resolve import resolve
+from interaqt.core.retention import Retention, resolve_retention
 from interaqt.runtime.batch import Batch, Request
 from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.events import InteractionEvent
@@ -52,7 +53,8 @@ class Controller:
     ``models`` are the declared classes, side effects, or modules of them, in any order. ``user``
     is the record class of ``dispatch(..., user=)``; left out, it is the one named ``User``.
     With ``raise_errors=False`` a refused dispatch answers its error in the result instead.
-    ``idempotency`` says what a dispatch with an ``idempotency_key`` promises.
+    ``idempotency`` says what a dispatch with an ``idempotency_key`` promises, and ``events`` how
+    long events are kept.
 
     Making a controller resolves the whole model: it raises a :class:`~interaqt.DeclarationError`
     for whatever is wrong in it, before anything touches the database.
@@ -66,12 +68,16 @@ class Controller:
         user: type | None = None,
         raise_errors: bool = True,
         idempotency: Idempotency | None = None,
+        events: Retention | None = None,
     ) -> None:
         _require_system(system)
         self.system = system
         self.raise_errors = raise_errors
         classes, side_effects = _sorted_out(models)
         self.model = resolve([InteractionEvent, *classes], user)
+        if events is not None:
+            event = self.model.records[InteractionEvent]
+            event.retention = resolve_retention(self.model, event, _retention(events))
         requests = ledger_record()
         schema = Schema(self.model, system.database, [requests])
         self._ledger = cache(lambda: Ledger(schema, requests))
@@ -233,6 +239,16 @@ class Controller:
             raise NotInstalled(
                 "the controller is not set up", hint="call controller.setup(), with install=True to create the tables"
             )
+
+
+def _retention(events: object) -> Retention:
+    if isinstance(events, Retention):
+        return events
+    raise SetupError(
+        f"events= takes iq.Retention(...), not {events!r}",
+        code="setup.events",
+        hint="write events=iq.Retention(older_than=timedelta(days=90))",
+    )
 
 
 def _require_system(system: object) -> None:

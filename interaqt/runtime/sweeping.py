@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from interaqt.core.errors import InvalidValue
+from interaqt.core.expressions import BOOL, Attr, Op, Param, Root
+from interaqt.core.retention import RetentionModel
 from interaqt.core.types import Kind, ValueType
 from interaqt.core.values import check_of
 from interaqt.runtime.ledger import Ledger
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
+from interaqt.storage.statements import KEY, Prepared
+
+if TYPE_CHECKING:
+    from interaqt.runtime.planner import Planner
 
 __all__ = ["Sweeper"]
 
@@ -26,6 +33,9 @@ class Sweeper:
     def __init__(self, transactions: Transactions, ledger: Callable[[], Ledger]) -> None:
         self._transactions = transactions
         self._sweeps: dict[str, Sweep] = {}
+        for record in transactions.planner.model.records.values():
+            if record.retention is not None:
+                self._sweeps[record.name] = _Expired(transactions.planner, record.retention)
         requests = ledger()
         self._sweeps[requests.record.name] = lambda run, now, batch: requests.sweep(run.tx, now, batch)
 
@@ -50,3 +60,39 @@ class Sweeper:
             if gone < batch:
                 break
         return total
+
+
+_ROOT = "kept"
+
+
+class _Expired:
+    """Deletes the records of one kind that are kept no longer."""
+
+    def __init__(self, planner: Planner, retention: RetentionModel) -> None:
+        self._retention = retention
+        self._record = retention.record
+        self._convert = planner.schema.dialect.from_db(retention.record.key.type)
+        self._find = self._finding(planner)
+        self._delete = planner.statements.delete_rows(retention.record)
+
+    def _finding(self, planner: Planner) -> Prepared:
+        retention, by = self._retention, self._retention.by
+        if retention.keep is not None:
+            return planner.statements.surplus(self._record, retention.keep, by, retention.per)
+        known = by.type.optional(False)
+        is_old = Op("lt", (Attr(Root(_ROOT, self._record), by.name, known), Param("before", known)), BOOL)
+        return planner.statements.some(self._record, _ROOT, is_old)
+
+    def __call__(self, run: Run, now: dt.datetime, batch: int) -> int:
+        given: dict[str, Any] = {"batch": batch}
+        if self._retention.older_than is not None:
+            given["before"] = now - self._retention.older_than
+        rows = self._find.run(run.tx, given).fetchall()
+        keys = [key if self._convert is None else self._convert(key) for (key,) in rows]
+        if not keys:
+            return 0
+        if self._retention.computations:
+            run.delete(self._record, keys)
+        else:
+            self._delete.run(run.tx, [{KEY: key} for key in keys])
+        return len(keys)

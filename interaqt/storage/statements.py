@@ -230,6 +230,23 @@ class Statements:
         query = table.select(key).where(self.node(plain(condition), {root: Row(table)})).order_by(key)
         return self.prepared(self._skipping(query.limit(self._slot("batch", ValueType(Kind.INT)))))
 
+    def surplus(self, record: RecordModel, keep: int, by: Property, per: Sequence[Stored]) -> Prepared:
+        """SELECT and lock the keys of rows that are not among the ``keep`` newest by an attribute, of each ``per``.
+
+        At most the slot ``batch`` of them; what another transaction has locked is passed over.
+        """
+        ranked = self.schema.alias(record, "ranked")
+        key, age = column(ranked, record.key), self.schema.dialect.ordering(column(ranked, by), by.type)
+        groups = [column(ranked, each) for each in per]
+        partition = ", ".join(f"{{{index + 2}}}" for index in range(len(groups)))
+        text = f"ROW_NUMBER() OVER ({'PARTITION BY ' * bool(groups)}{partition} ORDER BY {{0}} DESC, {{1}} DESC)"
+        places = peewee.Select([ranked], [key.alias("k"), template(text, age, key, *groups).alias("place")]).alias("p")
+        beyond = peewee.Select([places], [peewee.Column(places, "k")]).where(peewee.Column(places, "place") > keep)
+        table = self.schema.table(record)
+        query = table.select(column(table, record.key)).where(column(table, record.key).in_(beyond))
+        query = query.order_by(column(table, record.key)).limit(self._slot("batch", ValueType(Kind.INT)))
+        return self.prepared(self._skipping(query))
+
     def find(
         self, record: RecordModel, root: str, condition: Expr, values: Sequence[Expr], *, lock: bool = False
     ) -> Prepared:
