@@ -204,16 +204,15 @@ def test_a_user_who_is_no_record_is_not_changed(app: iq.Controller) -> None:
     assert refused.value.code == "change.record"
 
 
-@pytest.mark.parametrize("request_of", [Advance, lambda task: Close(task=task, reason="x"), Spend], ids=str)
+@pytest.mark.parametrize("request_of", [Advance, Close, Spend], ids=lambda cls: cls.__name__)
 def test_a_record_that_is_not_there_is_told(app: iq.Controller, request_of: Any) -> None:
     payload: dict[str, Any] = {"task": 4711}
     if request_of is Spend:
         payload["hours"] = 1
-    interaction = request_of if isinstance(request_of, type) else Close
-    if interaction is Close:
+    if request_of is Close:
         payload["reason"] = "x"
     with pytest.raises(iq.PayloadError) as refused:
-        app.dispatch(interaction, payload)
+        app.dispatch(request_of, payload)
     assert [(each.path, each.code) for each in refused.value.problems] == [("task", "payload.not_found")]
     assert app.system.storage.query(iq.InteractionEvent).count() == 0
 
