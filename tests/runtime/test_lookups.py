@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -182,7 +183,7 @@ def test_a_value_that_several_have_is_held_by_the_rest(shop: App) -> None:
 KINDS: dict[str, tuple[Any, list[Any]]] = {
     "int": (int, [3, -5, 2**40]),
     "float": (float, [0.5, -2.25, 1e300]),
-    "Decimal": (Decimal, [Decimal("9.5"), Decimal("10"), Decimal("-0.001")]),
+    "Decimal": (Decimal, [Decimal("9.5"), Decimal(10), Decimal("-0.001")]),
     "str": (str, ["b", "Z", "ä", "a", "\U0001f600"]),
     "date": (dt.date, [dt.date(2026, 2, 1), dt.date(1999, 12, 31)]),
     "datetime": (dt.datetime, [day(3), day(1), day(2)]),
@@ -192,23 +193,23 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_ordered_kind_is_in_the_order_of_python(kind: str, database: Any) -> None:
-    Value, values = KINDS[kind]
+    scalar, values = KINDS[kind]
 
     @iq.entity
     class Owner:
         id: int = iq.key()
         things: Many[Thing] = iq.many(inverse="owner")
-        most: Value | None = iq.Maximum(things, of=lambda thing: thing.value)
-        least: Value | None = iq.Minimum(things, of=lambda thing: thing.value)
-        first: Value | None = iq.First(things, of=lambda thing: thing.value, by=lambda thing: thing.value)
-        last: Value | None = iq.Last(things, of=lambda thing: thing.value, by=lambda thing: thing.value)
+        most: scalar | None = iq.Maximum(things, of=lambda thing: thing.value)  # type: ignore[valid-type]
+        least: scalar | None = iq.Minimum(things, of=lambda thing: thing.value)  # type: ignore[valid-type]
+        first: scalar | None = iq.First(things, of=lambda thing: thing.value, by=lambda thing: thing.value)  # type: ignore[valid-type]
+        last: scalar | None = iq.Last(things, of=lambda thing: thing.value, by=lambda thing: thing.value)  # type: ignore[valid-type]
         different: int = iq.Distinct(things, of=lambda thing: thing.value)
 
     @iq.entity
     class Thing:
         id: int = iq.key()
         owner: Owner
-        value: Value | None
+        value: scalar | None  # type: ignore[valid-type]
 
     app = App(database, Owner, Thing)
     owner = app.storage.create(Owner())
@@ -364,7 +365,6 @@ def test_many_at_once_are_one_comparison(database: Any) -> None:
     app.check()
 
 
-
 @iq.entity
 class Shelf:
     id: int = iq.key()
@@ -451,3 +451,183 @@ def test_nothing_is_scanned_or_sorted(kind: str, request: pytest.FixtureRequest)
         assert not scans, f"{sql}\n{plan}"
         sorts = "TEMP B-TREE FOR ORDER BY" in plan or "Sort Key" in plan
         assert not sorts or 'SET "oldest"' in sql or "FOR NO KEY UPDATE" in sql, f"{sql}\n{plan}"
+
+
+@pytest.mark.postgresql
+def test_writers_at_once_leave_what_one_by_one_would(postgresql_db: Any) -> None:
+    app = App(postgresql_db, Shelf, Maker, Jar)
+    storage = app.storage
+    shelf, maker = storage.create(Shelf()), storage.create(Maker(age=3))
+    jars = [make(shelf, maker, place) for place in range(24)]
+    stored = [storage.create(each) for each in jars]
+    failures: list[BaseException] = []
+
+    def work(turn: int) -> None:
+        try:
+            # All of them go for the first, the last and the dearest at once.
+            for place in range(23 - turn, -1, -4):
+                if place % 3 == 0:
+                    storage.update(stored[place], price=Decimal(place % 5), label="abc"[turn % 3])
+                else:
+                    storage.delete(stored[place])
+                storage.create(make(shelf, maker, place % 7))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failures == []
+    app.check()
+
+
+def make(shelf: Shelf, maker: Maker, place: int) -> Jar:
+    day = dt.date(2026, 1, 1) + dt.timedelta(days=place)
+    return Jar(shelf=shelf, maker=maker, label="abc"[place % 3], price=Decimal(place), at=day)
+
+
+@iq.entity
+class Room:
+    id: int = iq.key()
+    seats: Many[Seat] = iq.many(inverse="room")
+    top: int = iq.Maximum(seats, of=lambda seat: seat.rank, default=0)
+    doubled: int = iq.Summation(seats, of=lambda seat: seat.room.top * 2)
+
+
+@iq.entity
+class Seat:
+    id: int = iq.key()
+    room: Room
+    rank: int
+
+
+@iq.entity
+class Badge:
+    id: int = iq.key()
+    room: Room
+    text: str
+
+    shown = iq.Transform(Room, lambda room: Badge(room=room, text="high") if room.top > 5 else None)
+
+
+@iq.entity
+class Person:
+    id: int = iq.key()
+    name: str
+    memberships: Many[Member] = iq.many(inverse="person")
+    clubs: Many[Club] = iq.many(through="memberships")
+    oldest_club: str | None = iq.First(clubs, of=lambda club: club.name, by=lambda club: club.founded)
+    towns: int = iq.Distinct(clubs, of=lambda club: club.town)
+
+
+@iq.entity
+class Club:
+    id: int = iq.key()
+    name: str
+    town: str | None
+    founded: int
+
+
+@iq.relation
+class Member:
+    person: Person
+    club: Club
+
+
+def test_other_values_follow_what_is_found(database: Any) -> None:
+    app = App(database, Room, Seat, Badge)
+    storage = app.storage
+    room = storage.create(Room())
+    seats = [storage.create(Seat(room=room, rank=rank)) for rank in (3, 8)]
+    assert (storage.get(Room, room.id).top, storage.get(Room, room.id).doubled) == (8, 32)
+    assert [badge.text for badge in storage.query(Badge)] == ["high"]
+    storage.delete(seats[1])
+    assert (storage.get(Room, room.id).top, storage.get(Room, room.id).doubled) == (3, 6)
+    assert storage.query(Badge).all() == []
+    assert [each.rank for each in storage.query(Seat).where(lambda seat: seat.rank == seat.room.top)] == [3]
+    app.check()
+
+
+def test_past_a_relation_the_far_record_is_what_is_compared(database: Any) -> None:
+    app = App(database, Person, Club, Member)
+    storage = app.storage
+    person = storage.create(Person(name="Ada"))
+    clubs = [storage.create(Club(name=name, town=town, founded=at)) for name, town, at in CLUBS]
+    members = [storage.create(Member(person=person, club=club)) for club in clubs]
+
+    def found() -> tuple[str | None, int]:
+        app.check()
+        stored = storage.get(Person, person.id)
+        return stored.oldest_club, stored.towns
+
+    assert found() == ("chess", 2)
+    storage.update(clubs[1], founded=1700)
+    assert found() == ("choir", 2)
+    storage.update(clubs[2], town=None)
+    assert found() == ("choir", 1)
+    storage.delete(members[1])
+    assert found() == ("chess", 1)
+    storage.delete(clubs[0])
+    assert found() == ("rowing", 0)
+
+
+CLUBS = (("chess", "Bern", 1800), ("choir", "Bern", 1850), ("rowing", "Basel", 1900))
+
+
+# -- what is refused, and what is shown
+
+
+def test_a_type_without_a_place_for_nothing_is_refused(in_memory: Any) -> None:
+    @iq.entity
+    class Host:
+        things: Many[Item] = iq.many(inverse="host")
+        most: int = iq.Maximum(things, of=lambda item: item.n)  # type: ignore[assignment]
+
+    @iq.entity
+    class Item:
+        host: Host
+        n: int
+
+    with pytest.raises(iq.InvalidComputation, match=r"the maximum of nothing is None.*\n.*write most: int \| None"):
+        in_memory(Host, Item)
+
+
+def test_what_has_no_order_is_refused(in_memory: Any) -> None:
+    @iq.entity
+    class Host:
+        things: Many[Item] = iq.many(inverse="host")
+        first: int | None = iq.First(things, of=lambda item: item.n, by=lambda item: item.live)
+
+    @iq.entity
+    class Item:
+        host: Host
+        n: int
+        live: bool
+
+    with pytest.raises(iq.TraceError, match="it gives bool, which has no order"):
+        in_memory(Host, Item)
+
+
+def test_a_default_of_another_type_is_refused(in_memory: Any) -> None:
+    wrong: Any = "0"
+
+    @iq.entity
+    class Host:
+        things: Many[Item] = iq.many(inverse="host")
+        most: int = iq.Maximum(things, of=lambda item: item.n, default=wrong)
+
+    @iq.entity
+    class Item:
+        host: Host
+        n: int
+
+    with pytest.raises(iq.InvalidComputation, match="the default is str '0', not int"):
+        in_memory(Host, Item)
+
+
+def test_the_plan_says_when_something_is_looked_up(database: Any) -> None:
+    app = App(database, Desk, Ticket, MakeTickets)
+    plan = str(app.controller.explain(MakeTickets))
+    assert "Desk.top is compared with a record that comes or moves forward" in plan

@@ -57,6 +57,11 @@ class Customer:
     mean: float = iq.Average(orders, lambda order: order.total)  # E: assignment
     all_paid: int = iq.Summation(orders, lambda order: order.totl)  # E: attr-defined
     any_paid: str = iq.Any(orders, lambda order: order.status == "paid")  # E: assignment
+    most: Decimal = iq.Maximum(orders, lambda order: order.total)  # E: assignment
+    least: str | None = iq.Minimum(orders, lambda order: order.totl)  # E: attr-defined
+    unordered: str | None = iq.First(orders, lambda order: order.number, by=lambda order: [1])  # E: arg-type
+    latest: int = iq.Last(orders, lambda order: order.number, lambda order: order.number, default="")  # E: assignment
+    kinds: str = iq.Distinct(orders, lambda order: order.status)  # E: assignment
 
     @iq.computed
     def shout(self) -> str:

@@ -82,6 +82,14 @@ class Customer:
     mean_or_zero: float = iq.Average(orders, lambda order: order.weight, default=0.0)
     all_paid: bool = iq.Every(orders, lambda order: order.status == "paid")
     any_paid: bool = iq.Any(orders, lambda order: order.status == "paid")
+    largest: Decimal | None = iq.Maximum(orders, lambda order: order.total)
+    largest_paid: Decimal = iq.Maximum(
+        orders, lambda order: order.total, where=lambda order: order.status == "paid", default=Decimal(0)
+    )
+    since: dt.datetime | None = iq.Minimum(orders, of=lambda order: order.at)
+    first_number: str | None = iq.First(orders, of=lambda order: order.number, by=lambda order: order.at)
+    last_number: str = iq.Last(orders, lambda order: order.number, by=lambda order: order.at, default="")
+    numbers: int = iq.Distinct(orders, of=lambda order: order.number)
 
     @iq.computed
     def shout(self) -> str:
@@ -157,6 +165,12 @@ def run(system: iq.MonoSystem, dsn: str) -> None:
     assert_type(ada.order_count, int)
     assert_type(ada.revenue, Decimal)
     assert_type(ada.mean, float | None)
+    assert_type(ada.largest, Decimal | None)
+    assert_type(ada.largest_paid, Decimal)
+    assert_type(ada.since, dt.datetime | None)
+    assert_type(ada.first_number, str | None)
+    assert_type(ada.last_number, str)
+    assert_type(ada.numbers, int)
     assert_type(ada.shout, str)
     assert_type(ada.orders, Many[Order])
     assert_type(ada.orders[0], Order)
