@@ -7,7 +7,7 @@ one means once the names are known and the condition is traced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -118,8 +118,7 @@ def _require(constraint: Constraint, right: bool, message: str) -> None:
 class ConstraintModel:
     """A resolved constraint: a Unique's ``condition`` is which records it is about, any other's what must hold."""
 
-    kind: str
-    """``unique``, ``check`` or ``not_null``."""
+    kind: Literal["unique", "check", "not_null"]
     record: RecordModel
     attributes: tuple[Property | Reference, ...]
     condition: Expr | None
@@ -135,7 +134,7 @@ def resolve_constraint(record: RecordModel, constraint: Constraint) -> Constrain
     """What a constraint of the record means."""
     attributes = tuple(_attribute(record, constraint, name) for name in constraint.attributes)
     condition = None if constraint.condition is None else _traced(record, constraint, constraint.condition)
-    kind = "unique"
+    kind: Literal["unique", "check", "not_null"] = "unique"
     if isinstance(constraint, Check):
         kind = "check"
         assert condition is not None

@@ -17,6 +17,7 @@ import peewee
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.types import Kind
 from interaqt.storage.convert import stored_type
+from interaqt.storage.description import StoredColumn, StoredTable
 from interaqt.storage.guard import Guard, add_guard, declared_guards, declared_unique, reserved
 from interaqt.storage.names import object_name
 from interaqt.storage.sql import inline
@@ -40,10 +41,10 @@ class _Column(peewee.Field):
 
     def __init__(self, words: str, **options: Any) -> None:
         super().__init__(**options)
-        self._words = words
+        self.words = words
 
     def ddl_datatype(self, ctx: peewee.Context) -> peewee.SQL:
-        return peewee.SQL(self._words)
+        return peewee.SQL(self.words)
 
 
 class TableDefinition:
@@ -73,6 +74,19 @@ class TableDefinition:
         yield from self.references
         yield from self._checks.values()
         yield from self.declared
+
+    def described(self) -> StoredTable:
+        """The table, for programs."""
+        columns = tuple(
+            StoredColumn(each.column, each.name, self._type(each), each.type.nullable, each is self.record.key)
+            for each in self.record.stored()
+        )
+        return StoredTable(self.record.table, self.record.name, columns)
+
+    def _type(self, attribute: Property | Reference) -> str:
+        if attribute is self.record.key:
+            return self._dialect.column_type(attribute.type)  # without what counts it
+        return self._column(attribute).words
 
     def create(self) -> str:
         """``CREATE TABLE``, with all that needs no other table to exist."""
@@ -145,7 +159,7 @@ class TableDefinition:
 
     # -- columns and constraints
 
-    def _column(self, attribute: Property | Reference) -> peewee.Field:
+    def _column(self, attribute: Property | Reference) -> _Column:
         type = stored_type(attribute.type)
         options: dict[str, Any] = {"column_name": attribute.column, "null": attribute.type.nullable}
         if isinstance(attribute, Reference):

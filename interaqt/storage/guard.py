@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import peewee
@@ -13,6 +13,7 @@ from interaqt.core.constraints import ConstraintModel
 from interaqt.core.errors import InvalidEntity, SetupError
 from interaqt.core.expressions import Attr, Expr, Root
 from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.storage.description import ConstraintKind, StoredConstraint
 from interaqt.storage.names import object_name
 from interaqt.storage.sql import inline, render
 
@@ -35,6 +36,21 @@ class Guard:
     """SQL: of which rows the values are unique, or what is checked of each row."""
     code: str | None = None
     """What the declaration calls a violation."""
+
+    def described(self) -> StoredConstraint:
+        """The constraint, for programs."""
+        first = self.attributes[0]
+        return StoredConstraint(
+            name=self.name,
+            kind=cast("ConstraintKind", self.kind),
+            table=self.record.table,
+            record=self.record.name,
+            properties=tuple(each.name for each in self.attributes),
+            columns=tuple(each.column for each in self.attributes),
+            condition=self.condition or None,
+            violation_code=self.code,
+            target=first.target.table if self.kind == "foreign_key" and isinstance(first, Reference) else None,
+        )
 
 
 def declared_guards(record: RecordModel, dialect: Dialect, taken: set[str]) -> Iterator[Guard]:

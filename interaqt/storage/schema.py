@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import peewee
@@ -12,6 +13,7 @@ from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.storage.catalogue import column_types, own_names
 from interaqt.storage.database import Database, Violation
 from interaqt.storage.ddl import TableDefinition
+from interaqt.storage.description import StoredConstraint, StoredRecord, StoredTable
 from interaqt.storage.guard import Guard
 from interaqt.storage.missing import added, missing, require_none
 
@@ -34,10 +36,10 @@ class Schema:
         self.model = model
         self.database = database
         self.dialect = database.dialect
-        self.records: tuple[RecordModel, ...] = (*model.records.values(), *internal)
+        self._records: tuple[RecordModel, ...] = (*model.records.values(), *internal)
         taken: set[str] = set()
-        self._definitions = {record.table: TableDefinition(record, self.dialect, taken) for record in self.records}
-        self._tables = {record.table: peewee.Table(record.table) for record in self.records}
+        self._definitions = {record.table: TableDefinition(record, self.dialect, taken) for record in self._records}
+        self._tables = {record.table: peewee.Table(record.table) for record in self._records}
         guards = [guard for each in self._definitions.values() for guard in each.guards()]
         self._by_name = {guard.name: guard for guard in guards}
         self._by_columns = {
@@ -47,6 +49,23 @@ class Schema:
         }
         # What an existing table may have been made without.
         self._addable = [guard for guard in guards if guard.kind == "unique" or guard.condition]
+
+    # -- to be read
+
+    @cached_property
+    def records(self) -> tuple[StoredRecord, ...]:
+        """The entities and relations of the model, in the order in which they were given."""
+        return tuple(_stored_record(each) for each in self.model.records.values())
+
+    @cached_property
+    def tables(self) -> tuple[StoredTable, ...]:
+        """The tables, those that the framework keeps for itself among them."""
+        return tuple(self._definitions[record.table].described() for record in self._records)
+
+    @cached_property
+    def constraints(self) -> tuple[StoredConstraint, ...]:
+        """The named constraints of all tables."""
+        return tuple(each.described() for record in self._records for each in self._definitions[record.table].guards())
 
     # -- in statements
 
@@ -84,7 +103,7 @@ class Schema:
     def check(self) -> None:
         """Refuse to work on a database that is not installed, or that is for another model."""
         existing = self.database.tables()
-        absent = [record.table for record in self.records if record.table not in existing]
+        absent = [record.table for record in self._records if record.table not in existing]
         if absent:
             raise NotInstalled(
                 f"the database has no table {', '.join(map(repr, absent))}",
@@ -104,7 +123,7 @@ class Schema:
     def _require_columns(self, existing: dict[str, set[str]]) -> None:
         missing = [
             each
-            for record in self.records
+            for record in self._records
             if record.table in existing
             for each in record.stored()
             if each.column not in existing[record.table]
@@ -124,7 +143,7 @@ class Schema:
         self._require_types(existing)
 
     def _require_types(self, existing: dict[str, set[str]]) -> None:
-        stored = [each for record in self.records if record.table in existing for each in record.stored()]
+        stored = [each for record in self._records if record.table in existing for each in record.stored()]
         if not stored:
             return
         found = column_types(self.database)
@@ -156,7 +175,7 @@ class Schema:
                 visit(reference.target)
             ordered[record.table] = record
 
-        for record in self.records:
+        for record in self._records:
             visit(record)
         return list(ordered.values())
 
@@ -184,12 +203,24 @@ class Schema:
 
     def _guard_of_columns(self, violation: Violation) -> Guard | None:
         """A constraint that has no name, or of which the database does not tell it."""
-        record = next((record for record in self.records if record.table == violation.table), None)
+        record = next((record for record in self._records if record.table == violation.table), None)
         if record is None or not violation.columns:
             return None
         known = {each.column: each for each in record.stored()}
         attributes = tuple(known[name] for name in violation.columns if name in known)
         return Guard(violation.constraint, violation.kind, record, attributes) if attributes else None
+
+
+def _stored_record(record: RecordModel) -> StoredRecord:
+    return StoredRecord(
+        name=record.name,
+        kind="relation" if record.kind == "relation" else "entity",
+        table=record.table,
+        key=record.key.name,
+        attributes=tuple(each.name for each in record.stored() if not each.hidden),
+        ends=tuple(each.name for each in record.ends),
+        identity=() if record.identity is None else tuple(each.name for each in record.identity.attributes),
+    )
 
 
 #: What can be said where the database does not tell which constraint it was.

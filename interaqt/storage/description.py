@@ -1,0 +1,72 @@
+"""What a model is in its database: tables, records and constraints, to be read by programs.
+
+``system.storage.schema`` has them. They say what is declared; once a controller is set up, the
+database's own catalogue says the same.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+__all__ = ["ConstraintKind", "StoredColumn", "StoredConstraint", "StoredRecord", "StoredTable"]
+
+ConstraintKind = Literal["unique", "check", "not_null", "foreign_key"]
+
+
+@attrs.frozen
+class StoredColumn:
+    """A column and the attribute that it holds; ``type`` is in the database's words."""
+
+    name: str
+    attribute: str
+    type: str
+    nullable: bool
+    key: bool = False
+
+
+@attrs.frozen
+class StoredTable:
+    """A table; ``record`` is the name of the entity or relation whose rows it has."""
+
+    name: str
+    record: str
+    columns: tuple[StoredColumn, ...]
+
+    def column(self, attribute: str) -> StoredColumn:
+        """The column of an attribute."""
+        return next(each for each in self.columns if each.attribute == attribute)
+
+
+@attrs.frozen
+class StoredRecord:
+    """An entity or a relation: where it is stored, and by which attributes it is known."""
+
+    name: str
+    kind: Literal["entity", "relation"]
+    table: str
+    key: str
+    attributes: tuple[str, ...]
+    ends: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class StoredConstraint:
+    """A named constraint of a table; ``properties`` are attributes, ``columns`` where they are.
+
+    ``condition`` is SQL: of which rows the values are unique, or what is checked of each row.
+    ``violation_code`` is what its declaration calls a violation, ``target`` the table that a
+    foreign key leads to.
+    """
+
+    name: str
+    kind: ConstraintKind
+    table: str
+    record: str
+    properties: tuple[str, ...]
+    columns: tuple[str, ...]
+    condition: str | None = None
+    violation_code: str | None = None
+    target: str | None = None
