@@ -236,11 +236,12 @@ class _RecordResolver:
 
     def connections(self) -> None:
         """Pass two: relation ends, mirrors and collections, in the order of declaration with the rest."""
-        stored = dict(self.record.attributes)
-        self.record.attributes.clear()
-        for each in self.declaration.attributes.values():
-            found = stored.get(each.name) or self._connected(each)
-            self.record.attributes[each.name] = found
+        known = self.record.attributes
+        found = {
+            each.name: known.get(each.name) or self._connected(each) for each in self.declaration.attributes.values()
+        }
+        known.clear()
+        known.update(found)
         for group in self.declaration.unique:
             for name in group:
                 self._expect(name, Property | Reference, group)

@@ -180,6 +180,20 @@ def test_an_entity_may_refer_to_itself() -> None:
     assert [child.name for child in storage.get(Folder, 1).children] == ["etc"]
 
 
+def test_an_entity_may_collect_its_own_kind_above_the_reference() -> None:
+    @iq.entity
+    class Folder:
+        children: iq.Many[Folder] = iq.many(inverse="parent")
+        deepest: int = iq.Maximum(children, of=lambda child: child.level, default=0)
+        level: int
+        parent: Folder | None = None
+
+    storage = set_up([Folder])
+    root = storage.create(Folder(level=1))
+    storage.create(Folder(level=2, parent=root))
+    assert storage.get(Folder, 1).deepest == 2
+
+
 def test_a_relation_may_join_an_entity_with_itself() -> None:
     @iq.entity
     class Person:
