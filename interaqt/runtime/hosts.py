@@ -85,12 +85,12 @@ class HostUpdate:
 
     # -- several hosts
 
-    def again(self, run: Run, keys: Iterable[Any]) -> None:
-        """Work the values of the hosts out from the records that they have now."""
+    def again(self, run: Run, keys: Iterable[Any], locked: bool = False) -> None:
+        """Work the values of the hosts out from the records that they have now; ``locked`` says that they are."""
         hosts = sorted(set(keys))
         if hosts:
             rows = [{KEY: key} for key in hosts]
-            if not self.watched and self.planner.schema.dialect.for_update:
+            if not (self.watched or locked) and self.planner.schema.dialect.for_update:
                 # What others do to the same hosts is seen by a statement that begins once they are done.
                 self._lock.run(run.tx, rows)
             self.several(run, hosts, lambda: self.count_again.run(run.tx, rows))

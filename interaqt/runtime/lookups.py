@@ -50,7 +50,7 @@ class LookupUpdate(HostUpdate):
             elif each.host not in came or self._is_before(each.new, came[each.host]):
                 came[each.host] = each.new
         again = self._bereft(run, left)
-        self.again(run, again)
+        self.again(run, again, locked=True)
         self._came(run, {host: state for host, state in came.items() if host not in again})
 
     def _is_before(self, one: State, other: State) -> bool:
