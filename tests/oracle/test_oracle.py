@@ -7,17 +7,16 @@ are Python that can be pasted into ``test_found.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-import interaqt as iq
 from interaqt.storage.database import Database
 from tests.databases import fresh_postgresql
+from tests.oracle.conftest import memory
 from tests.oracle.histories import Session, steps
 from tests.oracle.models import Schema, schemas
 from tests.oracle.reduction import Case, reduced
@@ -107,20 +106,6 @@ def kind_of(error: Exception) -> tuple[str, ...]:
     return refused.group(1) if refused else "", *(word for word in words if word in str(error))
 
 
-@contextmanager
-def memory() -> Iterator[Database]:
-    database = iq.SQLiteDB()
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@pytest.fixture
-def examples(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--oracle"))
-
-
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_the_database_holds_what_the_declarations_mean(shard: int, examples: int) -> None:
     search(examples // SHARDS, shard, memory)
@@ -128,5 +113,5 @@ def test_the_database_holds_what_the_declarations_mean(shard: int, examples: int
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("shard", range(2))
-def test_the_same_on_postgresql(shard: int, examples: int, postgresql_dsn: str) -> None:
-    search(int(examples * POSTGRESQL_SHARE / 2), 1000 + shard, lambda: fresh_postgresql(postgresql_dsn))
+def test_the_same_on_postgresql(shard: int, examples: int, hasty_postgresql: str) -> None:
+    search(int(examples * POSTGRESQL_SHARE / 2), 1000 + shard, lambda: fresh_postgresql(hasty_postgresql))
