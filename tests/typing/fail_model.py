@@ -101,6 +101,16 @@ def tell(change: iq.RecordChange[Order]) -> None:
     print(change.record.numbr)  # E: attr-defined
 
 
+@iq.entity(identity=("name",), identity_conflict="merge")  # E: call-overload
+class Shop:
+    name: str
+
+
+@iq.entity(constraints=["name"])  # E: list-item
+class Room:
+    name: str
+
+
 @iq.interaction(guard=lambda event: True)  # E: call-overload
 class Close:
     order: Order

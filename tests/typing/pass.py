@@ -148,6 +148,51 @@ class Visit:
     at: dt.datetime | None = None
 
 
+@iq.interaction(idempotency=iq.Idempotency(expires=dt.timedelta(days=1), wait=dt.timedelta(seconds=5)))
+class Ship:
+    order: Order
+
+
+@iq.entity(
+    unique=[("name", "city")],
+    identity=("name",),
+    identity_conflict="update",
+    constraints=[
+        iq.Unique("phone", where=lambda shop: shop.open and shop.name != "", name="one_phone", code="PHONE_TAKEN"),
+        iq.Check(lambda shop: shop.rooms >= 0, name="rooms_not_negative"),
+        iq.NonNull("phone", where=lambda shop: shop.open),
+    ],
+    retention=iq.Retention(keep=1000, per=("city",), by="at"),
+)
+class Shop:
+    name: str
+    city: str
+    at: dt.datetime
+    phone: str | None = None
+    rooms: int = 1
+    open: bool = True
+
+
+@iq.relation(identity=("shop", "customer"), retention=iq.Retention(older_than=dt.timedelta(days=9), by="at"))
+class Regular:
+    shop: Shop
+    customer: Customer
+    at: dt.datetime
+
+
+def keep(app: iq.Controller, order: Order) -> None:
+    result = app.dispatch(Ship(order=order), idempotency_key="k")
+    assert_type(result.outcome, Literal["applied", "replayed"] | None)
+    assert_type(app.sweep(batch=10, batches=3), dict[str, int])
+    schema = app.system.storage.schema
+    assert_type([each.violation_code for each in schema.constraints], list[str | None])
+    assert_type([each.identity for each in schema.records], list[tuple[str, ...]])
+    assert_type([column.nullable for table in schema.tables for column in table.columns], list[bool])
+    error = iq.find_constraint_violation_error(result.error)
+    assert_type(error, iq.ConstraintViolationError | None)
+    assert_type(iq.has_error_code(result.error, "PHONE_TAKEN"), bool)
+
+
 @iq.side_effect(Order, on=["create", "delete"])
 def tell(change: iq.RecordChange[Order]) -> None:
     assert_type(change.record, Order)
