@@ -90,10 +90,10 @@ class HostUpdate:
         hosts = sorted(set(keys))
         if hosts:
             rows = [{KEY: key} for key in hosts]
-            if not (self.watched or locked) and self.planner.schema.dialect.for_update:
+            if not locked and not self.watched:
                 # What others do to the same hosts is seen by a statement that begins once they are done.
-                self._lock.run(run.tx, rows)
-            self.several(run, hosts, lambda: self.count_again.run(run.tx, rows))
+                self.lock(run, hosts)
+            self.several(run, hosts, lambda: self.count_again.run(run.tx, rows), locked=True)
 
     @cached_property
     def count_again(self) -> PreparedRows:
@@ -101,9 +101,11 @@ class HostUpdate:
         assignments = assigned(self.rules, recomputed.__getitem__)
         return self.planner.statements.assign_rows(self.host, HOST, assignments, self.returning)
 
-    def several(self, run: Run, keys: Sequence[Any], write: Callable[[], Result]) -> None:
+    def several(self, run: Run, keys: Sequence[Any], write: Callable[[], Result], locked: bool = False) -> None:
         """Change the hosts by ``write``, which answers what they are afterwards if anything depends on it."""
         if not self.watched:
+            if not locked and len(keys) > 1:
+                self.lock(run, keys)
             write()
             for key in keys:
                 run.touched(self.host, key, self.names)
@@ -111,6 +113,14 @@ class HostUpdate:
         old = self._rows_of(self._read_rows.run(run.tx, [{KEY: key} for key in keys]))
         moved = write()
         self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
+
+    def lock(self, run: Run, keys: Iterable[Any]) -> None:
+        """Lock hosts in the order of their keys, whatever order a statement finds them in.
+
+        Two dispatches that change the same hosts would otherwise wait for each other.
+        """
+        if self.planner.schema.dialect.for_update:
+            self._lock.run(run.tx, [{KEY: key} for key in keys])
 
     # -- what follows
 

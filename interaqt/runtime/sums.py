@@ -54,6 +54,7 @@ class SumUpdate(HostUpdate):
             return
         rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
         if self.watched and self._reversible:
+            self.lock(run, deltas)
             new = [self._reader.image(row) for row in self._rows.run(run.tx, rows).fetchall()]
             self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
         else:

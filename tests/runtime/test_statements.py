@@ -304,8 +304,9 @@ def test_two_hundred_records_are_one_insert_and_one_update(
 ) -> None:
     hosts = [baskets.system.storage.create(Basket()) for _ in range(4)]
     found = sent(lambda: baskets.dispatch(AddMany(baskets=hosts, each=50)))
-    assert [each for each in found.inner if each.startswith(("INSERT", "UPDATE"))] == ["INSERT item", "UPDATE basket"]
-    assert len(found.inner) <= 3
+    # What lies behind a reference is summed by the database; rows are locked in the order of their keys.
+    locks = ["SELECT basket"] if database.capability.row_locks else []
+    assert found.inner == ["INSERT item", "SELECT kind", *locks, "UPDATE basket"]
     assert [each.total for each in baskets.system.storage.query(Basket)] == [1225] * 4
 
 

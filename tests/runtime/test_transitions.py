@@ -204,15 +204,14 @@ def test_a_user_who_is_no_record_is_not_changed(app: iq.Controller) -> None:
     assert refused.value.code == "change.record"
 
 
-@pytest.mark.parametrize("request_of", [Advance, Close, Spend], ids=lambda cls: cls.__name__)
-def test_a_record_that_is_not_there_is_told(app: iq.Controller, request_of: Any) -> None:
-    payload: dict[str, Any] = {"task": 4711}
-    if request_of is Spend:
-        payload["hours"] = 1
-    if request_of is Close:
-        payload["reason"] = "x"
+@pytest.mark.parametrize(
+    ("interaction", "payload"),
+    [("Advance", {}), ("Close", {"reason": "x"}), ("Spend", {"hours": 1}), ("Move", {})],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_record_that_is_not_there_is_told(app: iq.Controller, interaction: str, payload: dict[str, Any]) -> None:
     with pytest.raises(iq.PayloadError) as refused:
-        app.dispatch(request_of, payload)
+        app.dispatch(interaction, {"task": 4711, **payload})
     assert [(each.path, each.code) for each in refused.value.problems] == [("task", "payload.not_found")]
     assert app.system.storage.query(iq.InteractionEvent).count() == 0
 
