@@ -23,7 +23,7 @@ from tests.oracle.reduction import Case, reduced
 
 #: Each shard looks elsewhere, so that they can run beside each other.
 SHARDS = 8
-POSTGRESQL_SHARE = 0.1
+POSTGRESQL_SHARE = 0.3
 
 
 class Failure(BaseException):

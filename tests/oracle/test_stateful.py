@@ -316,4 +316,4 @@ def test_nothing_drifts(examples: int) -> None:
 
 @pytest.mark.postgresql
 def test_nothing_drifts_on_postgresql(examples: int, hasty_postgresql: str) -> None:
-    run(lambda: fresh_postgresql(hasty_postgresql), max(1, examples // 60), 30)
+    run(lambda: fresh_postgresql(hasty_postgresql), max(1, examples // 20), 30)
