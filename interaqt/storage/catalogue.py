@@ -13,8 +13,7 @@ _NAMED = re.compile(r'CONSTRAINT "((?:[^"]|"")*)"')
 
 _CONSTRAINTS = {
     "SQLite": (
-        "SELECT tbl_name, name, CASE type WHEN 'table' THEN sql END FROM sqlite_schema"
-        " WHERE type IN ('table', 'index')"
+        "SELECT tbl_name, name, CASE type WHEN 'table' THEN sql END FROM sqlite_schema WHERE type IN ('table', 'index')"
     ),
     "PostgreSQL": (
         "SELECT t.relname, n.conname, NULL FROM pg_constraint n JOIN pg_class t ON t.oid = n.conrelid"
