@@ -23,7 +23,8 @@ from interaqt.core.computations import (
     on,
 )
 from interaqt.core.constraints import Check, Constraint, NonNull, Unique
-from interaqt.core.declare import entity, interaction, relation
+from interaqt.core.declare import entity, relation
+from interaqt.core.declare_interaction import interaction
 from interaqt.core.errors import (
     ComputationCycle,
     ConditionRejected,

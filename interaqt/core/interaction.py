@@ -12,7 +12,7 @@ from interaqt.core.idempotency import Idempotency
 from interaqt.core.types import ValueType
 
 if TYPE_CHECKING:
-    from interaqt.core.declare import AttributeDeclaration, Scope
+    from interaqt.core.class_body import AttributeDeclaration, Scope
     from interaqt.core.event import Event
     from interaqt.core.model import RecordModel
 

@@ -17,7 +17,7 @@ from interaqt.core.tracing import Construction, constant_hooks, tracing_active
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
-    from interaqt.core.declare import RecordDeclaration
+    from interaqt.core.class_body import RecordDeclaration
 
 __all__ = ["LazyAttribute", "Origin", "Record", "RecordMeta", "key_of", "origin_of"]
 

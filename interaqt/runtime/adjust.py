@@ -13,8 +13,8 @@ from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, wal
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step, rooted
 from interaqt.runtime.sums import SumUpdate, delta_param
+from interaqt.storage.prepared import KEY, Prepared, PreparedRows
 from interaqt.storage.scope import Binding, Image
-from interaqt.storage.statements import KEY, Prepared, PreparedRows
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

@@ -22,8 +22,8 @@ from interaqt.runtime.lookups import LookupUpdate
 from interaqt.runtime.moves import Move, State
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.spread import Cut
+from interaqt.storage.prepared import Image, Prepared, PreparedRows
 from interaqt.storage.scope import Image as ImageBinding
-from interaqt.storage.statements import Image, Prepared, PreparedRows
 from interaqt.storage.states import PLACE, states_along, states_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from interaqt.runtime.graph import Path
 from interaqt.runtime.reaction import Pair, Reaction, Step
 from interaqt.runtime.spread import step_along
 from interaqt.storage.database import Executor
-from interaqt.storage.statements import KEY, Prepared, Reader, Stored
+from interaqt.storage.prepared import KEY, Prepared, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

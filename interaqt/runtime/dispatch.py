@@ -35,7 +35,7 @@ from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.cohort import Cohort
-from interaqt.storage.statements import Image
+from interaqt.storage.prepared import Image
 from interaqt.storage.storage import Storage
 
 __all__ = ["InteractionDispatch", "Writes", "dispatching", "refuse_nested"]

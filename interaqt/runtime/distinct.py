@@ -17,7 +17,7 @@ from interaqt.core.expressions import Root
 from interaqt.runtime.moves import Move
 from interaqt.runtime.reaction import Step
 from interaqt.runtime.sums import SumUpdate, delta_param
-from interaqt.storage.statements import KEY, PreparedRows
+from interaqt.storage.prepared import KEY, PreparedRows
 from interaqt.storage.states import PLACE, absent
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from interaqt.runtime.reaction import Step
 from interaqt.runtime.run import Run
 from interaqt.storage.cohort import Cohort
 from interaqt.storage.loading import Loader
-from interaqt.storage.statements import Image, Prepared
+from interaqt.storage.prepared import Image, Prepared
 
 __all__ = ["Facts"]
 

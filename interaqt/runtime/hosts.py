@@ -15,7 +15,7 @@ from interaqt.core.expressions import Attr, Expr, Root, replace
 from interaqt.core.model import Property, RecordModel
 from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Result
-from interaqt.storage.statements import KEY, Image, Prepared, PreparedRows, Reader, Stored
+from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from interaqt.core.errors import IdentityConflictError, StorageError
 from interaqt.core.expressions import BOOL, Attr, Op, Param, Root, all_of
 from interaqt.core.model import RecordModel
-from interaqt.storage.statements import Image, Reader
+from interaqt.storage.prepared import Image, Reader
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Created, Run
-    from interaqt.storage.statements import Prepared
+    from interaqt.storage.prepared import Prepared
 
 __all__ = ["Identified"]
 

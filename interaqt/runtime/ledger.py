@@ -15,7 +15,8 @@ from interaqt.core.expressions import BOOL, Attr, Const, Op, Param, Root, all_of
 from interaqt.core.fields import field, key
 from interaqt.core.model import Property, RecordModel
 from interaqt.core.resolve import resolve
-from interaqt.storage.statements import KEY, Image, Reader, Statements
+from interaqt.storage.prepared import KEY, Image, Reader
+from interaqt.storage.statements import Statements
 
 if TYPE_CHECKING:
     from interaqt.storage.database import Executor

@@ -20,7 +20,7 @@ from interaqt.core.model import Property
 from interaqt.runtime.hosts import HostUpdate, assigned, stored
 from interaqt.runtime.moves import Move, State
 from interaqt.runtime.reaction import Step
-from interaqt.storage.statements import KEY, Prepared, PreparedRows, Reader
+from interaqt.storage.prepared import KEY, Prepared, PreparedRows, Reader
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

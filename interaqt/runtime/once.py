@@ -13,7 +13,7 @@ from interaqt.runtime.ledger import Ledger
 from interaqt.runtime.replay import Replayed, archived
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Run
-from interaqt.storage.statements import Image
+from interaqt.storage.prepared import Image
 from interaqt.storage.storage import Storage
 
 __all__ = ["Once"]

@@ -25,8 +25,9 @@ from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.recount import Recount
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.spread import Spread
+from interaqt.storage.prepared import Prepared, Stored
 from interaqt.storage.schema import Schema
-from interaqt.storage.statements import Prepared, Statements, Stored
+from interaqt.storage.statements import Statements
 
 __all__ = ["Planner"]
 

@@ -15,7 +15,7 @@ from interaqt.core.expressions import Const, Expr, Root
 from interaqt.core.model import Attribute, ComputedProperty, Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of
 from interaqt.runtime.planner import Planner
-from interaqt.storage.statements import KEY
+from interaqt.storage.prepared import KEY
 from interaqt.storage.storage import Storage
 
 __all__ = ["Contribution", "Explanation", "explain_value"]

@@ -11,7 +11,7 @@ import attrs
 from interaqt.core.expressions import Expr, Root, replace
 from interaqt.core.model import RecordModel
 from interaqt.runtime.graph import Rule
-from interaqt.storage.statements import Image
+from interaqt.storage.prepared import Image
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Run

@@ -15,7 +15,7 @@ from interaqt.runtime.graph import Rule
 from interaqt.runtime.hosts import HostUpdate
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.statements import KEY
+from interaqt.storage.prepared import KEY
 
 __all__ = ["Progress", "Rebuilder"]
 

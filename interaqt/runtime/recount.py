@@ -18,7 +18,7 @@ from interaqt.core.model import RecordModel
 from interaqt.runtime.graph import Path
 from interaqt.runtime.hosts import HostUpdate
 from interaqt.runtime.reaction import Pair, Reaction, Step
-from interaqt.storage.statements import KEY, Prepared
+from interaqt.storage.prepared import KEY, Prepared
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

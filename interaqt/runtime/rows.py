@@ -14,7 +14,7 @@ from interaqt.core.expressions import Attr, Const, Expr
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
-from interaqt.storage.statements import Image, Prepared, PreparedRows, Reader, Stored
+from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

@@ -19,7 +19,7 @@ from interaqt.runtime.effects import Mutation
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Pair
 from interaqt.storage.database import Result, Transaction
-from interaqt.storage.statements import KEY, Image, Prepared
+from interaqt.storage.prepared import KEY, Image, Prepared
 
 __all__ = ["Created", "Run"]
 

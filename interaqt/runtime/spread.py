@@ -19,8 +19,8 @@ from interaqt.core.model import RecordModel, Reference
 from interaqt.runtime.graph import Path
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.sums import SumUpdate
+from interaqt.storage.prepared import KEY, Image, Prepared
 from interaqt.storage.scope import Image as ImageBinding
-from interaqt.storage.statements import KEY, Image, Prepared
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

@@ -14,7 +14,7 @@ from interaqt.core.model import Property
 from interaqt.core.types import Kind
 from interaqt.runtime.hosts import HostUpdate, assigned, stored
 from interaqt.runtime.reaction import Step
-from interaqt.storage.statements import KEY, Image, Prepared, PreparedRows
+from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Run

@@ -14,7 +14,7 @@ from interaqt.core.values import check_of
 from interaqt.runtime.ledger import Ledger
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.statements import KEY, Prepared
+from interaqt.storage.prepared import KEY, Prepared
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner

@@ -10,10 +10,11 @@ import peewee
 from interaqt.core.expressions import TRUE, Expr, Root
 from interaqt.core.model import RecordModel
 from interaqt.core.types import Kind, ValueType
+from interaqt.storage.prepared import Given, Prepared, PreparedRows, RowsOf, Stored
 from interaqt.storage.schema import column
 from interaqt.storage.scope import Binding, Row
 from interaqt.storage.sql import plain, template
-from interaqt.storage.statements import Given, Prepared, PreparedRows, RowsOf, Statements, Stored
+from interaqt.storage.statements import Statements
 
 __all__ = ["PLACE", "absent", "states_along", "states_of"]
 

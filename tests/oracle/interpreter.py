@@ -14,9 +14,9 @@ from types import FunctionType, MappingProxyType, MethodType, SimpleNamespace
 from typing import Any
 
 from interaqt import Event
+from interaqt.core.class_body import RecordDeclaration
 from interaqt.core.computations import StateMachineSpec
 from interaqt.core.computations.aggregation import Aggregation
-from interaqt.core.declare import RecordDeclaration
 from interaqt.core.model import Collection, ComputedProperty, Mirror, Model, Property, RecordModel, Reference
 
 __all__ = ["Interpreter", "Refused", "View"]

@@ -1,0 +1,165 @@
+"""The names that declarations may use: the classes of one controller, and what their modules know."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from interaqt.core.class_body import RecordDeclaration, Scope
+from interaqt.core.errors import (
+    InvalidAttribute,
+    InvalidEntity,
+    Location,
+    UnresolvedName,
+    did_you_mean,
+)
+from interaqt.core.interaction import InteractionDeclaration
+from interaqt.core.model import (
+    RecordModel,
+)
+
+__all__ = ["Names", "check_name"]
+
+#: What annotations are most often meant to say.
+_TYPE_NAMES = ("bool", "int", "float", "str", "bytes", "Decimal", "UUID", "Literal", "Many", "dict", "list")
+
+
+_LONGEST_NAME = 63
+"""Identifiers are cut after this many bytes by PostgreSQL, so longer ones are refused."""
+
+
+class Names:
+    """The classes that a controller is given, and the names that annotations may use."""
+
+    def __init__(self, classes: list[type]) -> None:
+        self._records: dict[type, tuple[RecordDeclaration, RecordModel]] = {}
+        self.interactions: list[InteractionDeclaration] = []
+        self._globals: dict[Scope, dict[str, Any]] = {}
+        known: dict[str, Location] = {}
+        for cls in classes:
+            declaration = vars(cls).get("__iq_record__") or vars(cls).get("__iq_interaction__")
+            if declaration is None:
+                raise InvalidEntity(
+                    f"{cls.__name__} is not declared",
+                    code="model.not_declared",
+                    subject=cls.__name__,
+                    location=_location_of(cls),
+                    hint="decorate it with @iq.entity, @iq.relation or @iq.interaction",
+                )
+            if cls in self._records or any(each.cls is cls for each in self.interactions):
+                continue
+            if declaration.name in known:
+                raise InvalidEntity(
+                    f"two declarations are named {declaration.name}; the other is at {known[declaration.name]}",
+                    code="model.duplicate_name",
+                    subject=declaration.name,
+                    location=declaration.location,
+                    hint="rename one of them; one controller knows each of its classes by name",
+                )
+            known[declaration.name] = declaration.location
+            if isinstance(declaration, RecordDeclaration):
+                self._records[cls] = (declaration, _record_model(cls, declaration))
+            else:
+                self.interactions.append(declaration)
+        self.by_name: dict[str, type] = {declaration.name: cls for cls, (declaration, _) in self._records.items()}
+        self.by_name |= {each.name: each.cls for each in self.interactions}
+        self._tables()
+
+    def _tables(self) -> None:
+        tables: dict[str, RecordModel] = {}
+        for _, record in self._records.values():
+            if record.table in tables:
+                raise InvalidEntity(
+                    f"{record} and {tables[record.table]} would both be stored in the table {record.table!r}",
+                    code="entity.table_clash",
+                    subject=record.name,
+                    location=record.location,
+                )
+            tables[record.table] = record
+
+    def records(self) -> Iterable[tuple[RecordDeclaration, RecordModel]]:
+        return self._records.values()
+
+    @staticmethod
+    def known(classes: Iterable[type]) -> list[str]:
+        """The names that may have been meant: what the framework brings along comes last."""
+        return [cls.__name__ for cls in sorted(classes, key=lambda cls: cls.__module__.startswith("interaqt."))]
+
+    def record_of(self, cls: Any, subject: str, location: Location | None) -> RecordModel:
+        found = self._records.get(cls) if isinstance(cls, type) else None
+        if found is None:
+            name = getattr(cls, "__name__", repr(cls))
+            hint = f"give {name} to the controller with the other models"
+            if not isinstance(cls, type) or "__iq_record__" not in vars(cls):
+                hint = "name an entity or a relation"
+            raise UnresolvedName(
+                f"{name} is not among the controller's {'models' if 'give' in hint else 'records'}. "
+                f"{did_you_mean(name, self.known(self._records))}",
+                subject=subject,
+                location=location,
+                hint=hint,
+            )
+        return found[1]
+
+    def annotation(self, scope: Scope, declared: Any, subject: str, location: Location) -> Any:
+        """An annotation with its names looked up: those of the function and module it stands in first."""
+        if not isinstance(declared, str) and not _has_forward_reference(declared):
+            return declared
+        names = self._globals.get(scope)
+        if names is None:
+            module = sys.modules.get(scope.module)
+            names = self._globals[scope] = {**self.by_name, **vars(module or typing), **scope.names}
+        try:
+            while isinstance(declared, str):
+                declared = eval(declared, names)
+            return typing._eval_type(declared, names, names)  # type: ignore[attr-defined]
+        except NameError as error:
+            wrong = error.name or ""
+            raise UnresolvedName(
+                f"there is no {wrong!r}. {did_you_mean(wrong, self.known(self.by_name.values()), _TYPE_NAMES)}",
+                subject=subject,
+                location=location,
+                hint="import it where the class is declared, or give it to the controller with the other models",
+            ) from None
+        except (TypeError, SyntaxError, AttributeError) as error:
+            raise InvalidAttribute(
+                f"the type can't be read: {error}", code="attribute.type", subject=subject, location=location
+            ) from error
+
+
+def _location_of(cls: type) -> Location | None:
+    """Where a class that is not declared is written."""
+    try:
+        return Location(inspect.getsourcefile(cls) or "", inspect.getsourcelines(cls)[1])
+    except (OSError, TypeError):
+        return None
+
+
+def _has_forward_reference(annotation: Any) -> bool:
+    args = typing.get_args(annotation) if typing.get_origin(annotation) is not typing.Literal else ()
+    return isinstance(annotation, typing.ForwardRef | str) or any(_has_forward_reference(arg) for arg in args)
+
+
+def _record_model(cls: type, declaration: RecordDeclaration) -> RecordModel:
+    table = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", declaration.name).lower()
+    check_name(table, declaration.name, declaration.location)
+    return RecordModel(
+        name=declaration.name, cls=cls, table=table, kind=declaration.kind, location=declaration.location
+    )
+
+
+def check_name(name: str, subject: str, location: Location) -> None:
+    # Half is left for the suffixes of indexes and of what computations keep beside a value.
+    if len(name.encode()) > _LONGEST_NAME - 20:
+        raise InvalidEntity(
+            f"{name!r} is too long for a name in the database: {len(name.encode())} bytes, "
+            f"of at most {_LONGEST_NAME - 20}",
+            code="name.too_long",
+            subject=subject,
+            location=location,
+            hint="shorten it",
+        )

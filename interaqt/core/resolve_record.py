@@ -1,0 +1,401 @@
+"""Resolving a record: its attributes, then what connects it to others, then its rules."""
+
+from __future__ import annotations
+
+import re
+import typing
+from typing import Any
+
+import attrs
+
+from interaqt.core.class_body import AttributeDeclaration, RecordDeclaration
+from interaqt.core.computations.aggregation import Aggregation, Target
+from interaqt.core.computations.deletion import resolve_ending
+from interaqt.core.computations.state_machine import StateMachineSpec, resolve_change
+from interaqt.core.computations.transform import resolve_transform
+from interaqt.core.errors import (
+    DeclarationError,
+    InvalidAttribute,
+    InvalidComputation,
+    InvalidEntity,
+    did_you_mean,
+)
+from interaqt.core.expressions import Root
+from interaqt.core.fields import ComputedSpec, FieldSpec, KeySpec, ManySpec, OneSpec
+from interaqt.core.hints import default_hint, shown, type_hint
+from interaqt.core.many import Many
+from interaqt.core.model import (
+    Attribute,
+    Collection,
+    ComputedProperty,
+    Mirror,
+    Model,
+    Property,
+    RecordModel,
+    Reference,
+)
+from interaqt.core.names import Names, check_name
+from interaqt.core.record import Record
+from interaqt.core.record_rules import resolve_rules
+from interaqt.core.tracing import trace_value
+from interaqt.core.types import Kind, UnsupportedType, ValueType, split_optional, value_type
+from interaqt.core.values import check_of
+
+__all__ = ["RecordResolver"]
+
+SELF = "self"
+
+
+@attrs.frozen
+class RecordResolver:
+    """Resolves one record's attributes, in three passes: each needs the one before of all records."""
+
+    names: Names
+    declaration: RecordDeclaration
+    record: RecordModel
+
+    def attributes(self) -> None:
+        """Pass one: what has a column."""
+        for each in self.declaration.attributes.values():
+            found = self._stored(each)
+            if found is not None:
+                self.record.attributes[each.name] = found
+        self._check_columns()
+
+    def connections(self) -> None:
+        """Pass two: relation ends, mirrors and collections, in the order of declaration with the rest."""
+        known = self.record.attributes
+        found = {
+            each.name: known.get(each.name) or self._connected(each) for each in self.declaration.attributes.values()
+        }
+        known.clear()
+        known.update(found)
+        for group in self.declaration.unique:
+            for name in group:
+                self._expect(name, Property | Reference, group)
+        self.record.unique = self.declaration.unique
+        if self.record.kind == "relation":
+            self._ends()
+
+    def rules(self, model: Model) -> None:
+        """Pass three: computations, transitions, transforms and deletions."""
+        for each in self.declaration.attributes.values():
+            attribute = self.record.attributes[each.name]
+            if isinstance(each.spec, Aggregation):
+                self._aggregation(each.spec, attribute)
+            elif isinstance(attribute, ComputedProperty):
+                self._computed(attribute)
+            elif isinstance(attribute, Property | Reference) and attribute.changes:
+                self.record.changes += (resolve_change(model, attribute, each) for each in attribute.changes)
+        for transform in self.declaration.transforms:
+            resolve_transform(model, self.record, transform)
+        for deletion in self.declaration.deletions:
+            self.record.endings.append(resolve_ending(model, self.record, deletion))
+        resolve_rules(model, self.record, self.declaration.rules)
+
+    # -- pass one
+
+    def _stored(self, each: AttributeDeclaration) -> Attribute | None:
+        spec = each.spec
+        if isinstance(spec, ManySpec | ComputedSpec):
+            return None
+        if each.name.startswith("_") or "__" in each.name:
+            raise self._error(
+                each,
+                "a name with leading or double underscores is kept for the framework",
+                "name",
+                f"write {re.sub('_+', '_', each.name.strip('_'))}",
+            )
+        check_name(each.name, self._subject(each), each.location)
+        annotation, nullable = split_optional(self._annotation(each))
+        if typing.get_origin(annotation) is Many or annotation is Many:
+            raise self._error(
+                each,
+                "a collection says where it comes from",
+                "many",
+                f"write {each.name}: {each.annotation} = iq.many(inverse=...) or iq.many(through=...)",
+            )
+        if isinstance(annotation, type) and issubclass(annotation, Record):
+            return self._reference(each, annotation, nullable)
+        inner = next(iter(typing.get_args(annotation)), None)
+        if isinstance(inner, type) and issubclass(inner, Record):
+            raise self._error(
+                each,
+                f"{shown(annotation)} of records has no column; it is the other side of a reference",
+                "many",
+                f"write {each.name}: Many[{inner.__name__}] = iq.many(inverse=...), "
+                f"with a reference to {self.record} in {inner.__name__}",
+            )
+        return self._property(each)
+
+    def _reference(self, each: AttributeDeclaration, target: type, nullable: bool) -> Reference | None:
+        spec = each.spec
+        if isinstance(spec, FieldSpec):
+            spec = OneSpec(
+                each.location, None, spec.unique, None, spec.default, spec.changes
+            )  # an annotated reference needs no iq.one()
+        if not isinstance(spec, OneSpec):
+            raise self._error(each, f"{spec} gives no record", "type")
+        found = self.names.record_of(target, self._subject(each), each.location)
+        if spec.inverse is not None:
+            return None
+        if spec.default not in (attrs.NOTHING, None) or (spec.default is None and not nullable):
+            raise self._error(
+                each,
+                "a reference has no default but None, for T | None",
+                "default",
+                f"write {each.name}: {target.__name__} | None = None, or leave the default out",
+            )
+        cascade = "cascade" if self.record.kind == "relation" else "restrict"
+        if spec.on_delete == "set_null" and not nullable:
+            raise self._error(
+                each,
+                "on_delete='set_null' needs a reference that may be None",
+                "on_delete",
+                f"write {each.name}: {found} | None = iq.one(on_delete='set_null'), or on_delete='cascade'",
+            )
+        return Reference(
+            record=self.record,
+            name=each.name,
+            location=each.location,
+            type=ValueType(Kind.RECORD, nullable, record=found),
+            column=f"{each.name}_{self._key_of(found)}",
+            target=found,
+            unique=spec.unique,
+            on_delete=spec.on_delete or cascade,
+            changes=spec.changes,
+        )
+
+    def _key_of(self, record: RecordModel) -> str:
+        return next(declaration.key_name for declaration, each in self.names.records() if each is record)
+
+    def _property(self, each: AttributeDeclaration) -> Property:
+        spec = each.spec
+        if isinstance(spec, OneSpec):
+            written = shown(self._annotation(each))
+            raise self._error(
+                each,
+                f"iq.one() is a reference to an entity, but the type is {written}",
+                "type",
+                f"write {each.name}: {written}, or name an entity",
+            )
+        type = self._value_type(each)
+        found = Property(record=self.record, name=each.name, location=each.location, type=type, column=each.name)
+        if isinstance(spec, KeySpec):
+            if type.kind not in (Kind.INT, Kind.UUID) or type.nullable or type.members:
+                raise self._error(
+                    each,
+                    f"a key is an int or a UUID, not {type}",
+                    "key",
+                    f"write {each.name}: {type} = iq.field(unique=True); the key is id: int then",
+                )
+            found.key = True
+        elif isinstance(spec, FieldSpec):
+            found.unique, found.index, found.changes = spec.unique, spec.index, spec.changes
+            self._check_value(each, type, spec.default, "default")
+        elif isinstance(spec, StateMachineSpec):
+            found.computation, found.changes = spec, spec.transitions
+            self._check_value(each, type, spec.initial, "initial state")
+        elif isinstance(spec, Aggregation):
+            found.computation = spec
+        return found
+
+    def _check_value(self, each: AttributeDeclaration, type: ValueType, value: Any, what: str) -> None:
+        if value is not attrs.NOTHING and not isinstance(value, attrs.Factory):  # type: ignore[arg-type]
+            wrong = check_of(type)(value)
+            if wrong is not None:
+                raise self._error(each, f"the {what} {wrong}", "default", default_hint(each, type, value))
+
+    def _check_columns(self) -> None:
+        columns: dict[str, Property | Reference] = {}
+        for each in self.record.stored():
+            other = columns.setdefault(each.column.lower(), each)
+            if other is not each:
+                raise InvalidAttribute(
+                    f"{each.name} and {other.name} would both be stored in the column {each.column!r}",
+                    code="attribute.column_clash",
+                    subject=str(each),
+                    location=each.location,
+                    hint=f"rename {each.name}",
+                )
+
+    # -- pass two
+
+    def _connected(self, each: AttributeDeclaration) -> Attribute:
+        spec = each.spec
+        if isinstance(spec, ComputedSpec):
+            return ComputedProperty(
+                record=self.record,
+                name=each.name,
+                location=each.location,
+                type=self._value_type(each),
+                function=spec.function,
+            )
+        annotation, nullable = split_optional(self._annotation(each))
+        if isinstance(spec, OneSpec):
+            return self._mirror(each, spec, annotation, nullable)
+        assert isinstance(spec, ManySpec)
+        args = typing.get_args(annotation)
+        if typing.get_origin(annotation) is not Many or not args or nullable:
+            inner = getattr(args[0], "__name__", "Other") if args else "Other"
+            raise self._error(
+                each,
+                f"iq.many() is a collection, but the type is {shown(self._annotation(each))}",
+                "many",
+                f"write {each.name}: Many[{inner}] = iq.many(...)",
+            )
+        target = self.names.record_of(args[0], self._subject(each), each.location)
+        return self._through(each, spec, target) if spec.through else self._inverse(each, spec, target)
+
+    def _mirror(self, each: AttributeDeclaration, spec: OneSpec, annotation: type, nullable: bool) -> Mirror:
+        target = self.names.record_of(annotation, self._subject(each), each.location)
+        via = self._back(each, spec.inverse or "", target)
+        if not nullable:
+            raise self._error(
+                each, "there may be none on the other side", "mirror", f"write {each.name}: {target} | None"
+            )
+        via.unique = True
+        return Mirror(
+            record=self.record,
+            name=each.name,
+            location=each.location,
+            type=target.type.optional(),
+            target=target,
+            via=via,
+        )
+
+    def _inverse(self, each: AttributeDeclaration, spec: ManySpec, target: RecordModel) -> Collection:
+        via = self._back(each, spec.inverse or "", target)
+        return Collection(record=self.record, name=each.name, location=each.location, link=target, via=via)
+
+    def _back(self, each: AttributeDeclaration, name: str, target: RecordModel) -> Reference:
+        """The reference ``target.name``, which must name this record."""
+        via = target.attributes.get(name)
+        if not isinstance(via, Reference) or via.target is not self.record:
+            candidates = [ref.name for ref in target.references() if ref.target is self.record]
+            raise self._error(
+                each,
+                f"{target} has no reference {name!r} to {self.record}. {did_you_mean(name, candidates)}",
+                "inverse",
+                "" if candidates else f"declare it in {target}: {name}: {self.record}",
+            )
+        return via
+
+    def _through(self, each: AttributeDeclaration, spec: ManySpec, target: RecordModel) -> Collection:
+        name = spec.through or ""
+        inner = self.declaration.attributes.get(name)
+        if inner is None or not isinstance(inner.spec, ManySpec) or inner.spec.through:
+            known = [
+                other.name
+                for other in self.declaration.attributes.values()
+                if isinstance(other.spec, ManySpec) and not other.spec.through
+            ]
+            raise self._error(
+                each, f"{self.record} has no collection {name!r} to go through. {did_you_mean(name, known)}", "through"
+            )
+        found = self.record.attributes.get(name) or self._connected(inner)
+        assert isinstance(found, Collection)
+        onward = [ref for ref in found.link.references() if ref.target is target and ref is not found.via]
+        if len(onward) != 1:
+            raise self._error(
+                each,
+                f"{found.link} has {len(onward) or 'no'} reference{'s' * (len(onward) > 1)} to {target} to go on by",
+                "through",
+                f"{name} leads to {found.link}, whose other references are: "
+                + (
+                    ", ".join(f"{ref.name} ({ref.target})" for ref in found.link.references() if ref is not found.via)
+                    or "none"
+                ),
+            )
+        return Collection(
+            record=self.record,
+            name=each.name,
+            location=each.location,
+            link=found.link,
+            via=found.via,
+            far=onward[0],
+        )
+
+    def _ends(self) -> None:
+        ends = tuple(self.record.references())[:2]
+        nullable = next((end for end in ends if end.type.nullable), None)
+        if nullable is not None:
+            raise InvalidEntity(
+                f"{nullable.name} is an end of the relation, which is never None",
+                code="relation.ends",
+                subject=str(nullable),
+                location=nullable.location,
+                hint=f"write {nullable.name}: {nullable.target}, or declare {self.record} with @iq.entity",
+            )
+        if len(ends) < 2:
+            raise InvalidEntity(
+                f"a relation has two ends, which are its first two references; {self.record} has {len(ends) or 'none'}",
+                code="relation.ends",
+                subject=self.record.name,
+                location=self.record.location,
+                hint=f"add the other one, such as user: User, or declare {self.record} with @iq.entity",
+            )
+        self.record.ends = ends
+        if not self.declaration.repeatable:
+            self.record.unique = (*self.record.unique, tuple(end.name for end in ends))
+
+    def _expect(self, name: str, kind: Any, group: tuple[str, ...]) -> None:
+        if not isinstance(self.record.attributes.get(name), kind):
+            stored = [each.name for each in self.record.stored()]
+            raise InvalidEntity(
+                f"unique={group!r} names {name!r}, which is not stored. {did_you_mean(name, stored)}",
+                code="entity.unique",
+                subject=self.record.name,
+                location=self.record.location,
+            )
+
+    # -- pass three
+
+    def _aggregation(self, spec: Aggregation, attribute: Attribute) -> None:
+        assert isinstance(attribute, Property)
+        collection = self.record.attributes.get(spec.over.name)
+        declared = self.declaration.attributes.get(spec.over.name)
+        if not isinstance(collection, Collection) or declared is None or declared.spec is not spec.over:
+            known = [each.name for each in self.record.collections()]
+            raise InvalidComputation(
+                f"{spec.name_of} runs over a collection of its own class. {did_you_mean(spec.over.name, known)}",
+                code=f"{spec.name_of.lower()}.over",
+                subject=f"{attribute}: {spec}",
+                location=spec.location,
+                hint=f"declare one in {self.record}, above: likes: Many[Like] = iq.many(inverse=...)",
+            )
+        rule = spec.resolve(Target(attribute, collection, str(spec)))
+        self.record.rules.append(rule)
+        if rule.index is not None and rule.index not in collection.link.indexes:
+            collection.link.indexes.append(rule.index)
+
+    def _computed(self, attribute: ComputedProperty) -> None:
+        """Traced where nothing uses it, too, so that a mistake in it is found when a controller is made."""
+        trace_value(
+            attribute.function,
+            [Root(SELF, self.record)],
+            attribute.type,
+            subject=f"{attribute}: computed",
+            location=attribute.location,
+            allow_collections=True,
+        )
+
+    # -- shared
+
+    def _value_type(self, each: AttributeDeclaration) -> ValueType:
+        annotation = self._annotation(each)
+        try:
+            return value_type(annotation)
+        except UnsupportedType as error:
+            raise self._error(each, str(error), "type", type_hint(each.name, annotation)) from None
+
+    def _annotation(self, each: AttributeDeclaration) -> Any:
+        return self.names.annotation(self.declaration.scope, each.annotation, self._subject(each), each.location)
+
+    def _subject(self, each: AttributeDeclaration) -> str:
+        return f"{self.declaration.name}.{each.name}"
+
+    def _error(self, each: AttributeDeclaration, message: str, code: str, hint: str = "") -> DeclarationError:
+        return InvalidAttribute(
+            message, code=f"attribute.{code}", subject=self._subject(each), location=each.location, hint=hint
+        )

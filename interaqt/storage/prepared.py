@@ -1,0 +1,116 @@
+"""Statements ready to run: for values by name, for lists of rows, and what reads their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import peewee
+
+from interaqt.core.model import Property, Reference
+from interaqt.core.types import ValueType
+from interaqt.storage.database import Executor, Result
+from interaqt.storage.schema import Schema
+from interaqt.storage.scope import Binding
+from interaqt.storage.sql import (
+    Statement,
+    binder,
+    compile_statement,
+    converters_of,
+)
+
+if TYPE_CHECKING:
+    from interaqt.storage.dialect import Dialect
+
+__all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Stored"]
+
+
+Stored = Property | Reference
+
+
+#: A record's values by attribute name, as Python values; a reference is its key.
+Image = dict[str, Any]
+
+
+#: The slot of the key that a statement is about.
+KEY = "key"
+
+
+class Prepared:
+    """A statement ready to run with values by name."""
+
+    def __init__(self, statement: Statement, schema: Schema) -> None:
+        self.statement = statement
+        self.sql = statement.sql
+        self.bind = binder(statement, converters_of([statement], schema.dialect))
+
+    def run(self, executor: Executor, given: Mapping[str, Any]) -> Result:
+        return executor.execute(self.sql, self.bind(given))
+
+
+class PreparedRows:
+    """A statement that takes a list of rows as one of its sources, or as several, whatever their number."""
+
+    def __init__(self, query: peewee.Node, source: RowsOf | Sequence[RowsOf], schema: Schema) -> None:
+        self.statement = compile_statement(query, schema.dialect)
+        self.sql = self.statement.sql
+        self._sources = (source,) if isinstance(source, RowsOf) else tuple(source)
+        self._bind = binder(self.statement, converters_of([self.statement], schema.dialect))
+
+    def run(self, executor: Executor, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any] = {}) -> Result:
+        values = dict(given)
+        for source in self._sources:
+            values |= source.values(rows)
+        return executor.execute(self.sql, self._bind(values))
+
+
+class RowsOf:
+    """A list of values by name as a table: the dialect's source, with conversion to stored form."""
+
+    def __init__(self, schema: Schema, alias: str, columns: Sequence[tuple[str, ValueType]]) -> None:
+        # Slots are named after roots and sums ("new.at"), which is no name for a column.
+        self._names = [name for name, _ in columns]
+        self._convert = [schema.dialect.to_db(type) for _, type in columns]
+        self._columns = {name: f"c{index}" for index, (name, _) in enumerate(columns)}
+        self._rows = schema.dialect.rows_source(alias, [(self._columns[name], type) for name, type in columns])
+        self.source = self._rows.source
+
+    def column(self, name: str) -> peewee.Column:
+        return peewee.Column(self.source, self._columns[name])
+
+    def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        stored = [
+            [
+                row[name] if convert is None else convert(row[name])
+                for name, convert in zip(self._names, self._convert, strict=True)
+            ]
+            for row in rows
+        ]
+        return self._rows.values(stored)
+
+
+class Given(Binding):
+    """A root's values are among the columns of a list of rows, as ``root.attribute``."""
+
+    def __init__(self, rows: RowsOf, root: str) -> None:
+        self.rows, self.root = rows, root
+
+    def read(self, attribute: Stored, dialect: Dialect) -> peewee.Node:
+        return self.rows.column(f"{self.root}.{attribute.name}")
+
+
+class Reader:
+    """Turns a row of selected attributes into an image."""
+
+    def __init__(self, schema: Schema, attributes: Sequence[Stored]) -> None:
+        self._names = [each.name for each in attributes]
+        self._convert = [schema.dialect.from_db(each.type) for each in attributes]
+        self._plain = not any(self._convert)
+
+    def image(self, row: Sequence[Any]) -> Image:
+        if self._plain:
+            return dict(zip(self._names, row, strict=True))
+        return {
+            name: value if convert is None else convert(value)
+            for name, convert, value in zip(self._names, self._convert, row, strict=True)
+        }
