@@ -103,6 +103,7 @@ class Batch:
         maker = Maker(run)
         for column in zip(*made, strict=True):
             maker.make(column[0][0], [each for _, records in column for each in records])
+        run.settle()
         results: list[DispatchResult] = []
         own: list[Created] = []
         shared = {id(each): each for each in run.mutations[mutations:]}

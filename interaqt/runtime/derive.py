@@ -27,7 +27,8 @@ __all__ = ["Derive"]
 class Derive(Reaction):
     """Brings the derived records of each concerned source to what the rule says now.
 
-    It compares what there should be with what there is, so it may run as often as it likes.
+    It compares what there should be with what there is, so it can wait until all is written on
+    which that depends: a record that would come and go on the way is never made.
     """
 
     def __init__(self, planner: Planner, rule: Derivation, paths: Sequence[Path], near: bool) -> None:
@@ -55,10 +56,10 @@ class Derive(Reaction):
                 assert record is not None
                 for (stored,) in statement.run(run.tx, {KEY: known[record.key.name]}).fetchall():
                     sources[self._from_key(stored)] = None
-        for key in sources:
-            self._bring(run, key, fresh=pairs[0][0] is None)
+        run.follow(self, sources, fresh=pairs[0][0] is None)
 
-    def _bring(self, run: Run, key: Any, fresh: bool) -> None:
+    def bring(self, run: Run, key: Any, fresh: bool) -> None:
+        """Make, change and delete what is derived from one source; from a ``fresh`` one nothing is yet."""
         if run.is_ending(self.rule.source, key):
             return
         wanted = self._wanted(run, key)

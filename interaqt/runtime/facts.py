@@ -83,9 +83,11 @@ class Facts:
         made = self.made(event)
         for record, key in moves if len(moves) == 1 else sorted(moves, key=lambda each: (each[0].table, each[1])):
             self._move(run, record, key, moves[record, key])
+        run.settle()
         maker = Maker(run)
         for record, records in made:
             maker.make(record, records)
+        run.settle()
         for ending in self._endings:
             given = self._given(event)
             if ending.asks_for_user and given[USER] is None:
@@ -96,6 +98,7 @@ class Facts:
                     subject=str(ending.rule),
                 )
             run.end(ending.rule, ending.delete, ending.search, given)
+            run.settle()
 
     @property
     def only_creates(self) -> bool:

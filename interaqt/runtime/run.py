@@ -6,10 +6,10 @@ that order keeps all derived values right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
 
-from interaqt.core.computations import Ending
+from interaqt.core.computations import Derivation, Ending
 from interaqt.core.errors import InvalidValue, RecordNotFound
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record
@@ -20,6 +20,9 @@ from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Pair
 from interaqt.storage.database import Result, Transaction
 from interaqt.storage.prepared import KEY, Image, Prepared
+
+if TYPE_CHECKING:
+    from interaqt.runtime.derive import Derive
 
 __all__ = ["Created", "Run"]
 
@@ -52,6 +55,7 @@ class Run:
         self.proven: set[tuple[RecordModel, Any]] = set()
         """Records that are known to exist: a foreign key, a lock or an update says so."""
         self._ending: Set[Place] = frozenset()
+        self._due: dict[Derivation, tuple[Derive, dict[Any, bool]]] = {}
 
     # -- creating
 
@@ -178,6 +182,25 @@ class Run:
             for reaction in self.planner.updated(record, frozenset(changed)):
                 reaction.run(self, moved)
 
+    # -- records that follow from others
+
+    def follow(self, reaction: Derive, sources: Iterable[Any], fresh: bool) -> None:
+        """Remember sources whose derived records are to be looked after by :meth:`settle`."""
+        _, due = self._due.setdefault(reaction.rule, (reaction, {}))
+        for key in sources:
+            due.setdefault(key, fresh)
+
+    def settle(self) -> None:
+        """Bring derived records to what their sources say now, those first from which others follow.
+
+        It is called between writes, when all that they mean to other values is written.
+        """
+        while self._due:
+            rule = min(self._due, key=self.planner.graph.level)
+            reaction, sources = self._due.pop(rule)
+            for key, fresh in sources.items():
+                reaction.bring(self, key, fresh)
+
     # -- deleting
 
     def delete(self, record: RecordModel, keys: Sequence[Any]) -> int:
@@ -193,6 +216,8 @@ class Run:
                 old = self.read(other, other_key, frozenset({reference.name}))
                 if old is not None:
                     self.change(other, old, {reference.name: None})
+            # What is derived may have to let go of it, too.
+            self.settle()
             gone = self._remove(*place)
             deleted += gone if place[0] is record and place[1] in keys else 0
         self._ending = before

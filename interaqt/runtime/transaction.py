@@ -64,7 +64,9 @@ class Transactions:
         try:
             token = self.storage.enter(tx)
             try:
-                outcome = work(Run(self.planner, tx, self.storage.loader.ghost))
+                run = Run(self.planner, tx, self.storage.loader.ghost)
+                outcome = work(run)
+                run.settle()
             finally:
                 self.storage.leave(token)
             tx.commit()

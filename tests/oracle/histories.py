@@ -19,7 +19,7 @@ from interaqt.core.model import Collection, Mirror, RecordModel, Reference
 from interaqt.runtime.events import InteractionEvent
 from interaqt.storage.database import Database
 from tests.oracle.interpreter import Interpreter, Place, Refused
-from tests.oracle.models import LITERALS, Class, Schema, load
+from tests.oracle.models import LITERALS, Class, Interaction, Schema, load
 
 __all__ = ["Session", "same", "steps"]
 
@@ -43,6 +43,7 @@ class Session:
             "update": storage.update,
             "delete": storage.delete,
             "dispatch": self.app.dispatch,
+            "dispatch_many": self.app.dispatch_many,
             "get": lambda cls, number: storage.loader.ghost(storage.record_of(cls), self._key(cls, number)),
         }
         self._meant = names | {
@@ -50,6 +51,7 @@ class Session:
             "update": interpreter.update,
             "delete": interpreter.delete,
             "dispatch": interpreter.dispatch,
+            "dispatch_many": interpreter.dispatch_many,
             "get": lambda cls, number: interpreter.get(cls, self._key(cls, number)),
         }
 
@@ -57,7 +59,7 @@ class Session:
 
     def step(self, text: str) -> bool:
         """Do a step on both sides; answers whether it was admitted."""
-        refused = should = None
+        outcome = refused = should = None
         self.interpreter.keys = {}
         try:
             outcome = eval(text, dict(self._real))
@@ -71,7 +73,8 @@ class Session:
             should = error
         assert refused is None or should is not None, f"{text}\n  should be admitted, but is not: {refused!r}"
         assert refused is not None or should is None, f"{text}\n  is admitted, but should not be: {should}"
-        self.events += refused is None and text.startswith("dispatch")
+        if refused is None and text.startswith("dispatch"):
+            self.events += len(outcome) if isinstance(outcome, list) else 1
         for record, rows in self.interpreter.rows.items():
             seen = self._seen[record]
             seen += [key for key in rows if key not in seen]
@@ -92,12 +95,13 @@ class Session:
         """Tell the interpreter which keys the database gave."""
         interpreter = self.interpreter
         interpreter.places = self._places()
-        derived = {(place[0], key) for place, key in interpreter.places.items()}
-        if isinstance(outcome, iq.DispatchResult):
-            interpreter.at = outcome.event.at
-            for record in interpreter.records:
-                made = [_key(record, each) for each in outcome.created(record.cls)]
-                interpreter.keys[record] = [key for key in made if (record, key) not in derived]
+        if isinstance(outcome, iq.DispatchResult | list):
+            results = outcome if isinstance(outcome, list) else [outcome]
+            interpreter.at = results[0].event.at
+            for effect in (each for result in results for each in result.effects):
+                record = self.app.model.records[effect.record]
+                if effect.kind == "create" and record in interpreter.rows and not _is_derived(effect):
+                    interpreter.keys.setdefault(record, []).append(effect.key)
         elif outcome is not None:
             record = self.storage.record_of(type(outcome))
             interpreter.keys[record] = [_key(record, outcome)]
@@ -139,6 +143,11 @@ class Session:
         ]
         assert not differences, [str(each) for each in differences]
         assert self.storage.query(InteractionEvent).count() == self.events
+
+
+def _is_derived(effect: Any) -> bool:
+    """Whether a created record came of another one: then a hidden reference names its source."""
+    return any(name.endswith("__source") and value is not None for name, value in effect.values.items())
 
 
 def _as_it_is(value: Any) -> Any:
@@ -192,7 +201,7 @@ class _Step:
             return self.create(self.pick(few))
         kinds: list[Callable[[], str | None]] = [self.creation, self.update, self.delete]
         if self.schema.interactions:
-            kinds += [self.dispatch] * 4
+            kinds += [self.dispatch] * 4 + [self.dispatch_many]
         return self.pick(kinds)()
 
     # -- each kind
@@ -242,7 +251,20 @@ class _Step:
         return None if target is None or cls.derived else f"delete({target})"
 
     def dispatch(self) -> str | None:
-        act = self.pick(self.schema.interactions)
+        request = self.request(self.pick(self.schema.interactions))
+        return request and f"dispatch({request}{self.user()})"
+
+    def dispatch_many(self) -> str | None:
+        """Several requests, often of one interaction, so that they may be written together."""
+        acts = [self.pick(self.schema.interactions)] * 3 + [self.pick(self.schema.interactions)]
+        requests = [self.request(act) for act in acts[: self.draw(st.integers(2, 4))]]
+        return f"dispatch_many([{', '.join(map(str, requests))}]{self.user()})" if all(requests) else None
+
+    def user(self) -> str:
+        user = self.record(self.schema.classes[0], sure=True)
+        return f", user={user}" if user else ""
+
+    def request(self, act: Interaction) -> str | None:
         values = []
         for name, kind, optional, many in act.items:
             if many:
@@ -259,8 +281,7 @@ class _Step:
                 if found is None and not optional:
                     return None
                 values.append(f"{name}={found}")
-        user = self.record(self.schema.classes[0], sure=True)
-        return f"dispatch({act.name}({', '.join(values)})" + (f", user={user})" if user else ")")
+        return f"{act.name}({', '.join(values)})"
 
     # -- parts
 

@@ -7,6 +7,7 @@ no traced expression, no rule, no plan, no storage. So where the two agree, both
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ class Interpreter:
         self.derived: dict[Place, Any] = {}
         self.keys: dict[RecordModel, list[Any]] = {}
         self.places: Mapping[Place, Any] = {}
-        self.at: Any = None
+        self.at = dt.datetime.now(dt.UTC)
         self._own_keys = itertools.count(-1, -1)
         self._memo: dict[tuple[RecordModel, Any, str], Any] = {}
 
@@ -136,35 +137,45 @@ class Interpreter:
             self._settle()
 
     def dispatch(self, request: Any, user: View | None = None) -> None:
+        with self._step():
+            self._dispatch(request, user)
+
+    def dispatch_many(self, requests: list[Any], user: View | None = None) -> None:
+        with self._step():
+            for request in requests:
+                self._dispatch(request, user)
+
+    def _dispatch(self, request: Any, user: View | None) -> None:
         """Changes, then creations, then endings; who says what changes or is created sees the state before."""
         interaction = self.model.interactions[type(request)]
-        with self._step():
-            event = Event(interaction.name, self.at, user, SimpleNamespace(**vars(request)))
-            for each in vars(request).values():
-                for one in _several(each) if isinstance(each, View | list) else ():
-                    if isinstance(one, View):
-                        self._exists(one)
-            if interaction.guard is not None and interaction.guard.rejection(event) is not None:  # type: ignore[attr-defined]
-                raise Refused("guard")
-            changes = list(self._changes(interaction, event))
-            made = [
-                (record, instance)
-                for record in self.records
-                for transform in _declared(record).transforms
-                if transform.source is interaction.cls
-                for instance in _several(transform.make(event))
-            ]
-            for view, name, value in changes:
-                self._set(view._record, view._key, {name: value})
-            self._settle()
-            for record, instance in made:
+        event = Event(interaction.name, self.at, user, SimpleNamespace(**vars(request)))
+        for each in vars(request).values():
+            for one in _several(each) if isinstance(each, View | list) else ():
+                if isinstance(one, View):
+                    self._exists(one)
+        if interaction.guard is not None and interaction.guard.rejection(event) is not None:  # type: ignore[attr-defined]
+            raise Refused("guard")
+        changes = list(self._changes(interaction, event))
+        made = [
+            (record, _several(transform.make(event)))
+            for record in self.records
+            for transform in _declared(record).transforms
+            if transform.source is interaction.cls
+        ]
+        for view, name, value in changes:
+            self._set(view._record, view._key, {name: value})
+        self._settle()
+        for record, instances in made:
+            for instance in instances:
+                self._create_nested(record, instance)
+            for instance in instances:
                 self._create(record, instance)
-            self._settle()
-            for record in self.records:
-                for deletion in _declared(record).deletions:
-                    if deletion.source is interaction.cls:
-                        self._delete([each for each in self.views(record) if deletion.function(each, event)])
-                        self._settle()
+        self._settle()
+        for record in self.records:
+            for deletion in _declared(record).deletions:
+                if deletion.source is interaction.cls:
+                    self._delete([each for each in self.views(record) if deletion.function(each, event)])
+                    self._settle()
 
     def _changes(self, interaction: Any, event: Event[Any]) -> Iterator[tuple[View, str, Any]]:
         for record in self.records:
@@ -205,6 +216,14 @@ class Interpreter:
         self.rows[record][key] = row | _given(instance, row)
         self._check(record)
         return key
+
+    def _create_nested(self, record: RecordModel, instance: Any) -> None:
+        """First what a new record refers to that is new itself."""
+        for each in _stored(record):
+            new = vars(instance).get(each.name)
+            if isinstance(each, Reference) and isinstance(new, each.target.cls):
+                self._create_nested(each.target, new)
+                vars(instance)[each.name] = View(self, each.target, self._create(each.target, new))
 
     def _set(self, record: RecordModel, key: Any, values: Mapping[str, Any]) -> None:
         self.rows[record][key] |= {name: _key(value) for name, value in values.items()}

@@ -10,6 +10,7 @@ import itertools
 import linecache
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import TypeVar
 
@@ -298,7 +299,7 @@ class _Drawing:
         return f"{prefix}{next(self._serial)}"
 
     def schema(self) -> Schema:
-        for index in range(self.pick([1, 2, 2, 3, 3, 4, 5])):
+        for index in range(self.pick([2, 1, 2, 3, 3, 4, 5])):
             self.make_class(index)
         for _ in range(self.draw(st.integers(2, 12))):
             self.add_rule()
@@ -324,7 +325,7 @@ class _Drawing:
             self.classes.append(cls)
             late = index > 0 and self.chance(45)
             cls.born = not late
-            for _ in range(self.draw(st.integers(0, 2 if index else 1))):
+            for _ in range(self.draw(st.integers(0, 2))):
                 self.reference(cls, late)
         cls.uuid = self.chance(10)
         for _ in range(self.draw(st.integers(1, 3))):
@@ -333,9 +334,11 @@ class _Drawing:
             cls.fields.append(Field(self.name("state"), STATE, machine=True))
 
     def relation(self, index: int, entities: list[Class]) -> Class:
-        repeatable = self.chance(30)
+        repeatable = self.chance(40)
         cls = Class(f"R{index}", "relation", "@iq.relation(repeatable=True)" if repeatable else "@iq.relation")
         self.classes.append(cls)
+        # A pair that is linked once could be so only after it is let go elsewhere.
+        cls.born = not (repeatable and self.chance(40))
         for end in ("left", "right"):
             target = self.pick(entities)
             ref = Ref(end, target)
@@ -535,36 +538,52 @@ class _Drawing:
                 cls.fields.append(Field(self.name("val_"), "int", body=value))
 
     def derive(self, cls: Class) -> None:
-        """Make a class derived from one or two records."""
+        """Make a class derived from one or two records, where they can give what it needs."""
         sources = [each for each in self.classes if each.born]
         for _ in range(self.pick([1, 1, 2])):
-            source = self.pick(sources)
-            found, _ = self.weighed(paths(source, "s", 2))
-            made = self.construction(cls, found, [Path("s", (), source, False)])
-            shape = self.pick(["one", "if", "two", "choice"])
-            second = made if shape == "one" else self.construction(cls, found, [Path("s", (), source, False)])
-            text = {
-                "one": made,
-                "if": f"{made} if {self.condition(found)} else None",
-                "two": f"[{made}, {second}]",
-                "choice": f"{made} if {self.condition(found)} else [{second}, {made}]",
-            }[shape]
-            cls.rules.append(f"    {self.name('made')} = iq.Transform({source.name}, lambda s: {text})")
-        cls.derived = cls.born = True
-        # So that the text of a transform comes after that of its source.
-        self.classes.remove(cls)
-        self.classes.append(cls)
+            with suppress(LookupError):
+                cls.rules.append(self.derivation(cls, self.pick(sources)))
+                cls.derived = True
+        cls.born = True
+        if cls.derived:
+            # So that the text of a transform comes after that of its source.
+            self.classes.remove(cls)
+            self.classes.append(cls)
 
-    def construction(self, cls: Class, found: Sequence[Path], roots: Sequence[Path], event: bool = False) -> str:
-        """``Cls(a=..., b=...)`` of what may be read; every attribute that has no default is given."""
+    def derivation(self, cls: Class, source: Class) -> str:
+        found, _ = self.weighed(paths(source, "s", 2))
+        root = [Path("s", (), source, False)]
+        made = self.construction(cls, found, root)
+        shape = self.pick(["one", "if", "two", "choice"])
+        second = made if shape == "one" else self.construction(cls, found, root)
+        text = {
+            "one": made,
+            "if": f"{made} if {self.condition(found)} else None",
+            "two": f"[{made}, {second}]",
+            "choice": f"{made} if {self.condition(found)} else [{second}, {made}]",
+        }[shape]
+        return f"    {self.name('made')} = iq.Transform({source.name}, lambda s: {text})"
+
+    def construction(
+        self, cls: Class, found: Sequence[Path], roots: Sequence[Path], event: bool = False, nested: bool = False
+    ) -> str:
+        """``Cls(a=..., b=...)`` of what may be read; every attribute that has no default is given.
+
+        Where it is of an event, what it refers to may be new, too (one such reference, if ``nested``).
+        """
         values = [
-            f"{field.name}={self.value(field, found)}"
+            f"{field.name}={self.value(field, found, event)}"
             for field in cls.fields
             if field.settable and (field.default is None or event)
         ]
         for ref in cls.refs:
             fitting = [each for each in (*roots, *found) if each.kind is ref.target]
             fitting = [each for each in fitting if ref.nullable or not (each.guards or each.nullable)]
+            if event and nested and ref.target.born and self.chance(20):
+                nested = False
+                with suppress(LookupError):
+                    values.append(f"{ref.name}={self.construction(ref.target, found, roots, event, nested)}")
+                    continue
             if fitting and (not ref.nullable or self.chance(70)):
                 path = self.pick(fitting)
                 text = path.text
@@ -575,10 +594,13 @@ class _Drawing:
                 values.append(f"{ref.name}=None")
             else:
                 raise LookupError(ref.name)
-        cls.given |= {each.split("=", 1)[0] for each in values}
+        if not event:
+            cls.given |= {each.split("=", 1)[0] for each in values}
         return f"{cls.name}({', '.join(values)})"
 
-    def value(self, field: Field, found: Sequence[Path]) -> str:
+    def value(self, field: Field, found: Sequence[Path], event: bool = False) -> str:
+        if event and field.kind == "dt.datetime" and self.chance(40):
+            return "e.at"
         fitting = [each for each in found if each.kind == field.kind and (field.nullable or not each.nullable)]
         fitting = [each for each in fitting if not each.guards or field.nullable or field.kind in ZERO]
         if fitting and self.chance(70):
@@ -664,7 +686,7 @@ class _Drawing:
             if self.chance(70):
                 value = self.item(act, field.kind, field.nullable and self.chance(50))
             else:
-                value = self.value(field, [each for each in self.readable(act) if not each.guards])
+                value = self.value(field, [each for each in self.readable(act) if not each.guards], event=True)
             field.changes.append(f"iq.on({act.name}, {where}, set=lambda e: {value})")
 
     def effect_refer(self, act: Interaction) -> None:
@@ -682,13 +704,9 @@ class _Drawing:
 
     def effect_create(self, act: Interaction) -> None:
         cls = self.pick(self.classes)
-        given = set(cls.given)
-        try:
-            made = self.created(act, cls)
-            shape = self.pick(["one", "one", "if", "two"])
-            second = self.created(act, cls) if shape == "two" else made
-        finally:
-            cls.given = given
+        made = self.created(act, cls)
+        shape = self.pick(["one", "one", "if", "two"])
+        second = self.created(act, cls) if shape == "two" else made
         found = self.readable(act)
         text = made
         if shape == "two":
@@ -709,7 +727,7 @@ class _Drawing:
             Path(f"e.payload.{name}", (), kind, optional) for name, kind, optional, many in act.items
             if isinstance(kind, Class) and not many
         ]  # fmt: skip
-        return self.construction(cls, self.readable(act), roots, event=True)
+        return self.construction(cls, self.readable(act), roots, event=True, nested=True)
 
     def effect_end(self, act: Interaction) -> None:
         options = [each for each in self.classes if not each.derived]

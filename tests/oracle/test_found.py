@@ -294,3 +294,69 @@ MODELS = [User, Note]
         "create(User(boss=get(User, 1)))",
         "delete(get(User, 1))",
     )
+
+
+GLIMPSED = """
+@iq.interaction
+class Swap:
+    leaves: User
+    joins: User
+    team: Team
+
+
+@iq.entity
+class Team:
+    users: Many[User] = iq.many(inverse="team")
+    count: int = iq.Count(users)
+    some: bool = iq.Any(users, where=lambda x: x.level > 1)
+
+
+@iq.entity
+class User:
+    level: int
+    team: Team | None = iq.one(
+        default=None,
+        changes=[
+            iq.on(Swap, record=lambda e: e.payload.leaves, set=lambda e: None),
+            iq.on(Swap, record=lambda e: e.payload.joins, set=lambda e: e.payload.team),
+        ],
+    )
+
+
+@iq.entity
+class Sign:
+    text: str
+    likes: Many[Like] = iq.many(inverse="sign")
+    made = iq.Transform(Team, lambda s: Sign(text="some") if s.count == 1 and s.some else None)
+
+
+@iq.entity
+class Like:
+    sign: Sign
+
+
+MODELS = [Team, User, Sign, Like, Swap]
+"""
+
+
+def test_a_derived_record_stays_when_its_source_only_passes_through_another_state(database: object) -> None:
+    play(
+        database,
+        GLIMPSED,
+        "create(Team())",
+        "create(User(level=2, team=get(Team, 1)))",
+        "create(User(level=3))",
+        "create(Like(sign=get(Sign, 1)))",
+        "dispatch(Swap(leaves=get(User, 1), joins=get(User, 2), team=get(Team, 1)))",
+        "dispatch(Swap(leaves=get(User, 1), joins=get(User, 1), team=get(Team, 1)))",
+    )
+
+
+def test_a_derived_record_is_not_made_to_go_at_once(database: object) -> None:
+    session = Session(f"{PRELUDE}\n\n{GLIMPSED}", database)  # type: ignore[arg-type]
+    session.step("create(Team())")
+    session.step("create(User(level=1, team=get(Team, 1)))")
+    module = session.module
+    team, user = session.storage.get(module.Team, 1), session.storage.create(module.User(level=5))
+    result = session.app.dispatch(module.Swap(leaves=session.storage.get(module.User, 1), joins=user, team=team))
+    assert [each.kind for each in result.effects if each.record is module.Sign] == ["create"]
