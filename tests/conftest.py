@@ -18,6 +18,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+#: The databases that tests run on are fixtures of all of them.
+pytest_plugins = ("tests.databases",)
+
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 POSTGRESQL = os.environ.get("INTERAQT_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 

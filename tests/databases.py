@@ -1,8 +1,7 @@
 """Databases for tests, each empty at first and gone afterwards.
 
-A test module has the fixtures with ``pytest_plugins = ("tests.databases",)``: ``database`` runs a
-test on every database, ``sqlite_db`` and ``postgresql_db`` on one. A test that needs PostgreSQL is skipped where no
-server answers, and fails there in CI.
+``database`` runs a test on every database, ``sqlite_db`` and ``postgresql_db`` on one. A test that needs PostgreSQL
+is skipped where no server answers, and fails there in CI.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import math
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from cattrs.errors import BaseValidationError
@@ -279,13 +280,20 @@ CONVERTER = _converter()
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+_JSON_SCALARS = frozenset({str, int, float, bool, type(None)})
+_class_of = attrgetter("__class__")
+
+
 def json_writer(type: ValueType) -> Convert:
     """A value of the annotation as JSON text."""
     annotation = type.python
+    is_open = annotation in (dict, dict[str, Any])
 
     def write(value: Any) -> str:
         try:
-            plain = CONVERTER.unstructure(value, unstructure_as=annotation)
+            # Most payloads of events are JSON already, and every dispatch writes one.
+            is_json = is_open and value.__class__ is dict and _JSON_SCALARS.issuperset(map(_class_of, value.values()))
+            plain = value if is_json else CONVERTER.unstructure(value, unstructure_as=annotation)
             text = _as_json(plain)
             if not text.isascii():
                 text.encode()

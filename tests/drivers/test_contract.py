@@ -20,8 +20,6 @@ from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database, Transaction, Violation
 
-pytest_plugins = ("tests.databases",)
-
 SCHEMA = [
     'CREATE TABLE "owner" ("id" BIGINT PRIMARY KEY)',
     'CREATE TABLE "t" ("id" BIGINT CONSTRAINT "t_pk" PRIMARY KEY, "n" BIGINT NOT NULL, "a" BIGINT, "b" BIGINT,'

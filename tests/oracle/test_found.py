@@ -7,8 +7,6 @@ import pytest
 from tests.oracle.histories import Session
 from tests.oracle.models import PRELUDE
 
-pytest_plugins = ("tests.databases",)
-
 
 def play(database: object, model: str, *steps: str) -> None:
     """Do the steps, each compared with the interpreter; a model is written as the oracle writes it."""

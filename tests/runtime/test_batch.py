@@ -10,8 +10,6 @@ import pytest
 import interaqt as iq
 from interaqt import Event, Many
 
-pytest_plugins = ("tests.databases",)
-
 
 @iq.interaction
 class Like:

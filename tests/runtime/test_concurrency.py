@@ -15,8 +15,6 @@ from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database
 from tests.runtime.bank import Account, Bank, Like, Post, User, controller_of, process
 
-pytest_plugins = ("tests.databases",)
-
 PROCESSES = 4
 
 Together = Callable[[str], Counter[str]]

@@ -16,8 +16,6 @@ import interaqt as iq
 from interaqt import Many
 from interaqt.storage.database import Database
 
-pytest_plugins = ("tests.databases",)
-
 
 class Level(enum.Enum):
     LOW = "low"

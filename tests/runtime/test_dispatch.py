@@ -16,8 +16,6 @@ from interaqt.storage.database import Database
 from tests.runtime.conftest import Apps
 from tests.runtime.shop import dump
 
-pytest_plugins = ("tests.databases",)
-
 #: The phases that were reached, with what each saw.
 log: list[Any] = []
 

@@ -10,8 +10,6 @@ import interaqt as iq
 from interaqt import Event
 from tests.runtime.conftest import Apps
 
-pytest_plugins = ("tests.databases",)
-
 asked: list[Any] = []
 
 

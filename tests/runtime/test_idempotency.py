@@ -16,9 +16,6 @@ from interaqt import Event, Many
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.storage.database import Database
 
-pytest_plugins = ("tests.databases",)
-
-
 calls: list[str] = []
 pause: Callable[[], None] = lambda: None  # noqa: E731 - replaced by tests
 

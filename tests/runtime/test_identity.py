@@ -14,8 +14,6 @@ import interaqt as iq
 from interaqt import Many
 from interaqt.storage.database import Database
 
-pytest_plugins = ("tests.databases",)
-
 
 @iq.interaction
 class Subscribe:

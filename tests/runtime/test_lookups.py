@@ -13,8 +13,6 @@ import interaqt as iq
 from interaqt import Many
 from interaqt.storage.database import Recorder
 
-pytest_plugins = ("tests.databases",)
-
 
 @iq.entity
 class Shop:

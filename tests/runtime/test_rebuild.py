@@ -11,8 +11,6 @@ from examples import social
 from examples.social import CreatePost, Like, LikePost, Post, User
 from interaqt import Progress
 
-pytest_plugins = ("tests.databases",)
-
 
 class Site:
     def __init__(self, database: Any) -> None:

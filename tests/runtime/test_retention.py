@@ -13,8 +13,6 @@ import interaqt as iq
 from interaqt import Many
 from interaqt.storage.database import Database
 
-pytest_plugins = ("tests.databases",)
-
 NOW = dt.datetime.now(dt.UTC)
 DAY = dt.timedelta(days=1)
 

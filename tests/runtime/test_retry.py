@@ -20,8 +20,6 @@ from interaqt.runtime import transaction
 from interaqt.storage.database import Database
 from tests.runtime.conftest import Apps
 
-pytest_plugins = ("tests.databases",)
-
 #: What happens in a dispatch, by attempt.
 on_attempt: Callable[[int, iq.Storage], None] = lambda attempt, storage: None  # noqa: E731
 attempts: list[Any] = []

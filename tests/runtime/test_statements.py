@@ -15,8 +15,6 @@ from interaqt import Many
 from interaqt.storage.database import Database
 from tests.runtime.conftest import Apps
 
-pytest_plugins = ("tests.databases",)
-
 
 @attrs.frozen
 class Sent:

@@ -13,8 +13,6 @@ import interaqt as iq
 from interaqt import Event, Many
 from tests.runtime.conftest import Apps
 
-pytest_plugins = ("tests.databases",)
-
 
 class Stage(enum.Enum):
     TODO = "todo"

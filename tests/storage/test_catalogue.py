@@ -17,8 +17,6 @@ from interaqt.storage.database import Database
 from interaqt.storage.description import StoredColumn, StoredConstraint, StoredRecord
 from interaqt.storage.schema import Schema
 
-pytest_plugins = ("tests.databases",)
-
 
 @iq.entity(identity=("code",), constraints=[iq.Check(lambda shop: shop.code != "", name="shop_code", code="NO_CODE")])
 class Shop:

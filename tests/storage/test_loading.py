@@ -13,8 +13,6 @@ from interaqt.core.many import Many
 from interaqt.storage.storage import Storage
 from tests.storage.library import Author, Book, Loan, Profile, Reader, Shelf, book_id, insert
 
-pytest_plugins = ("tests.databases",)
-
 
 class Counted:
     """How many selects ran since it was made."""

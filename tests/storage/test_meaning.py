@@ -33,8 +33,6 @@ from interaqt.storage.sql import binder, compile_statement, converters_of, rende
 from tests.core.expression_strategies import COLUMNS, KINDS, ROOT, expressions, rows
 from tests.databases import fresh_postgresql, fresh_sqlite
 
-pytest_plugins = ("tests.databases",)
-
 BOOL, INT, FLOAT, DECIMAL, STR = (ValueType(k) for k in (Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.DECIMAL, Kind.STR))
 BYTES, DATE, DATETIME, SPAN, UUID = (
     ValueType(k) for k in (Kind.BYTES, Kind.DATE, Kind.DATETIME, Kind.TIMEDELTA, Kind.UUID)

@@ -12,8 +12,6 @@ from interaqt.core.errors import InvalidQuery, InvalidValue, RecordNotFound, Tra
 from interaqt.storage.storage import Storage
 from tests.storage.library import Author, Book, Genre, Loan, Reader, Sample, Shelf, book_id, insert
 
-pytest_plugins = ("tests.databases",)
-
 UTC = dt.UTC
 
 

@@ -18,8 +18,6 @@ from interaqt.storage.schema import Schema
 from interaqt.storage.storage import Storage
 from tests.storage.library import CLASSES, Author, Book, Genre, Loan, Profile, Reader, insert, installed
 
-pytest_plugins = ("tests.databases",)
-
 
 @pytest.fixture
 def library(database: Database) -> Storage:

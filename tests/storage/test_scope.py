@@ -16,8 +16,6 @@ from interaqt.storage.sql import binder, compile_statement, converters_of
 from interaqt.storage.storage import Storage
 from tests.storage.library import Author, Book, book_id
 
-pytest_plugins = ("tests.databases",)
-
 CONDITIONS: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
     "own": (lambda book: book.pages == 20, {"Beta", "Delta"}),
     "key": (lambda book: book.author.id == 1 and book.title != "Beta", {"Alpha", "Delta"}),

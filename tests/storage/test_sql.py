@@ -19,8 +19,6 @@ from interaqt.storage.dialect import Dialect
 from interaqt.storage.sql import Slot, binder, compile_statement, converters_of, inline, render, template
 from tests.core.expression_strategies import ROOT, Colour
 
-pytest_plugins = ("tests.databases",)
-
 INT, STR, BOOL = ValueType(Kind.INT), ValueType(Kind.STR), ValueType(Kind.BOOL)
 TABLE = peewee.Table("odd % table").alias("t")
 
