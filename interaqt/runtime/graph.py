@@ -7,7 +7,7 @@ end of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
@@ -64,11 +64,16 @@ class Graph:
             self.rules += record.rules
             self.rules += record.derivations
         self.reads: dict[Rule, frozenset[Read]] = {rule: frozenset(_reads(rule)) for rule in self.rules}
+        self._before = self._direct()
         self._upstream: dict[Rule, frozenset[Rule]] = {}
-        self._read_anywhere = {(read.record, read.name) for reads in self.reads.values() for read in reads}
+        self._level: dict[Rule, int] = {}
+        # Where a record belongs to decides whom it contributes to.
+        self._read_anywhere = {
+            (rule.collection.link, rule.collection.via.name) for rule in self.rules if isinstance(rule, HostRule)
+        }
+        self._read_anywhere |= {(read.record, read.name) for reads in self.reads.values() for read in reads}
         for rule in self.rules:
             self.upstream(rule)
-        self._level = {rule: self._depth(rule) for rule in self.rules}
 
     def source_of(self, rule: Rule) -> RecordModel:
         """The record whose rows contribute to the rule."""
@@ -80,13 +85,7 @@ class Graph:
 
     def is_read(self, record: RecordModel, name: str) -> bool:
         """Whether any rule depends on the attribute, at whatever distance."""
-        if (record, name) in self._read_anywhere:
-            return True
-        # Where a record belongs to decides whom it contributes to.
-        return any(
-            isinstance(rule, HostRule) and rule.collection.link is record and rule.collection.via.name == name
-            for rule in self.rules
-        )
+        return (record, name) in self._read_anywhere
 
     def upstream(self, rule: Rule, seen: tuple[Rule, ...] = ()) -> frozenset[Rule]:
         """All rules whose outcome the rule reads, directly or through others."""
@@ -94,24 +93,31 @@ class Graph:
             raise _cycle([*seen[seen.index(rule) :], rule])
         if rule not in self._upstream:
             found: set[Rule] = set()
-            for other in self._before(rule):
+            for other in self._before[rule]:
                 found |= {other, *self.upstream(other, (*seen, rule))}
             self._upstream[rule] = frozenset(found)
+            self._level[rule] = max((self._level[other] for other in self._before[rule]), default=0) + 1
         return self._upstream[rule]
 
-    def _before(self, rule: Rule) -> Iterable[Rule]:
-        """The rules whose outcome it reads directly: values, and records that exist because of one."""
-        reads = {(read.record, read.name) for read in self.reads[rule]}
-        source = self.source_of(rule)
-        for other in self.rules:
-            if isinstance(other, Derivation):
-                if other.record is source or any(record is other.record for record, _ in reads):
-                    yield other
-            elif (other.property.record, other.property.name) in reads:
-                yield other
+    def _direct(self) -> dict[Rule, list[Rule]]:
+        """For each rule those whose outcome it reads directly: values, and records that exist because of one."""
+        values = {(rule.property.record, rule.property.name): rule for rule in self.rules if isinstance(rule, HostRule)}
+        makers: dict[RecordModel, list[Rule]] = {}
+        for rule in self.rules:
+            if isinstance(rule, Derivation):
+                makers.setdefault(rule.record, []).append(rule)
+        found: dict[Rule, list[Rule]] = {}
+        for rule in self.rules:
+            # In a fixed order, for what is told of a cycle is the same each time.
+            reads = sorted({(read.record.name, read.name, read.record) for read in self.reads[rule]}, key=_by_name)
+            records = dict.fromkeys([self.source_of(rule), *(record for _, _, record in reads)])
+            found[rule] = [maker for record in records for maker in makers.get(record, ())]
+            found[rule] += [values[record, name] for _, name, record in reads if (record, name) in values]
+        return found
 
-    def _depth(self, rule: Rule) -> int:
-        return max((self._depth(other) + 1 for other in self._before(rule)), default=1)
+
+def _by_name(read: tuple[str, str, RecordModel]) -> tuple[str, str]:
+    return read[:2]
 
 
 def _reads(rule: Rule) -> Iterator[Read]:

@@ -1,0 +1,46 @@
+"""What a large model costs at setup: in proportion to its size, not to its square."""
+
+from __future__ import annotations
+
+import sys
+import time
+import types
+
+import pytest
+
+import interaqt as iq
+
+ENTITY = """
+@iq.entity
+class Thing{i}:
+    id: int = iq.key()
+    n: int
+    owner: Thing{owner} | None = iq.one()
+    owned: Many[Thing{owned}] = iq.many(inverse="owner")
+    a: int = iq.Count(owned)
+    b: int = iq.Count(owned, where=lambda thing: thing.n > 3)
+    c: int = iq.Summation(owned, of=lambda thing: thing.n * 2)
+    d: bool = iq.Any(owned, where=lambda thing: thing.n == 1 or thing.n > 100)
+    e: bool = iq.Every(owned, where=lambda thing: thing.n > 0)
+"""
+
+
+def controller_seconds(monkeypatch: pytest.MonkeyPatch, entities: int) -> float:
+    source = "from __future__ import annotations\nimport interaqt as iq\nfrom interaqt import Many\n"
+    for i in range(entities):
+        source += ENTITY.format(i=i, owner=(i + 1) % entities, owned=(i - 1) % entities)
+    module = types.ModuleType(f"model_of_{entities}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(source, vars(module))
+    start = time.process_time()
+    app = iq.Controller(iq.MonoSystem(iq.SQLiteDB()), [module])
+    app.setup(install=True)
+    return time.process_time() - start
+
+
+def test_setup_grows_with_the_model_and_not_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    controller_seconds(monkeypatch, 5)
+    small = min(controller_seconds(monkeypatch, 20) for _ in range(2))
+    large = controller_seconds(monkeypatch, 160)
+    # Eight times the model; the rest is room for a busy machine, and far from eight times eight.
+    assert large < 8 * small * 2.5
