@@ -129,7 +129,7 @@ _PARTIAL = frozenset({"truediv", "floordiv", "mod", "floor", "ceil", "trunc", "r
 def _logic(name: str, args: tuple[Expr, ...], dialect: Dialect, leaf: Leaf) -> peewee.Node:
     """``AND`` and ``OR``; as CASE where the order matters, for SQL promises none."""
     nodes = [render(arg, dialect, leaf) for arg in args]
-    if any(isinstance(node, Op) and node.name in _PARTIAL for arg in args[1:] for node in walk(arg)):
+    if any(_may_fail(node) for arg in args[1:] for node in walk(arg)):
         text = "CASE WHEN {0} THEN {1} ELSE FALSE END" if name == "and" else "CASE WHEN {0} THEN TRUE ELSE {1} END"
         joined = nodes[-1]
         for node in reversed(nodes[:-1]):
@@ -137,6 +137,13 @@ def _logic(name: str, args: tuple[Expr, ...], dialect: Dialect, leaf: Leaf) -> p
         return joined
     glue = f" {name.upper()} "
     return template("(" + glue.join(f"{{{index}}}" for index in range(len(nodes))) + ")", *nodes)
+
+
+def _may_fail(node: Expr) -> bool:
+    if not isinstance(node, Op) or node.name not in _PARTIAL:
+        return False
+    # A divisor that is written down is not 0.
+    return len(node.args) < 2 or not isinstance(node.args[1], Const)
 
 
 def plain(expr: Expr) -> Expr:

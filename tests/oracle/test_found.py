@@ -358,3 +358,47 @@ def test_a_derived_record_is_not_made_to_go_at_once(database: object) -> None:
     team, user = session.storage.get(module.Team, 1), session.storage.create(module.User(level=5))
     result = session.app.dispatch(module.Swap(leaves=session.storage.get(module.User, 1), joins=user, team=team))
     assert [each.kind for each in result.effects if each.record is module.Sign] == ["create"]
+
+
+def test_conditions_on_conditions_are_not_too_deep_for_a_parser(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    n: int
+    boss: User | None
+    staff: Many[User] = iq.many(inverse="boss")
+    seen: Many[Visit] = iq.many(inverse="right")
+    mean: float = iq.Average(
+        seen,
+        of=lambda x: x.left.boss.n if x.left.boss is not None else None,
+        where=lambda x: x.left.boss != x.right,
+        default=1.5,
+    )
+    far: float | None = iq.Average(
+        staff,
+        of=lambda x: x.boss.mean if x.boss is not None else None,
+        where=lambda x: x.even and (x.boss is None or x.boss.boss is None or not x.boss.boss.even),
+    )
+
+    @iq.computed
+    def even(self) -> bool:
+        return self.boss is None or self.boss.n % 2 == 0
+
+
+@iq.relation
+class Visit:
+    left: User
+    right: User
+
+
+MODELS = [User, Visit]
+"""
+    play(
+        database,
+        model,
+        "create(User(n=2, boss=None))",
+        "create(User(n=1, boss=get(User, 1)))",
+        "create(User(n=4, boss=get(User, 2)))",
+        "create(Visit(left=get(User, 2), right=get(User, 3)))",
+        "update(get(User, 1), boss=get(User, 3))",
+    )

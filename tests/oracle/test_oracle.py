@@ -46,6 +46,9 @@ def play(data: st.DataObject, schema: Schema, database: Database) -> None:
                 session.check()
         session.check(whole=True)
     except Exception as error:
+        if "parser stack overflow" in str(error):
+            # SQLite before 3.47 takes expressions of a hundred levels; where one is deeper it says so.
+            return
         raise Failure(Case(schema.source, tuple(done)), error) from error
 
 
