@@ -159,6 +159,17 @@ __all__ = [
 ]
 
 
+#: What the language has a name for and the engine does not do yet.
+_NOT_YET = {
+    "Custom": "a Transform from an interaction is plain Python and may work out anything",
+    "RealTime": "a query may ask the clock: where(lambda post: post.at > datetime.now(UTC) - timedelta(days=1))",
+    "ScopedSequence": "let a Transform read the last number, with an iq.Unique constraint against two that do so at once",
+    "activity": "a StateMachine and conditions say which interaction may come next",
+    "dictionary": "give the totals an entity of one record, to which the counted records refer",
+    "view": "give the computation a where=, and the query another",
+}
+
+
 def __getattr__(name: str) -> _typing.Any:
     """Drivers whose client library is an extra are imported when they are asked for."""
     if name == "PostgreSQLDB":
@@ -171,4 +182,6 @@ def __getattr__(name: str) -> _typing.Any:
                 hint="pip install 'interaqt[postgresql]'",
             ) from error
         return PostgreSQLDB
+    if name in _NOT_YET:
+        raise AttributeError(f"iq.{name} is not there yet; until then: {_NOT_YET[name]}")
     raise AttributeError(f"module 'interaqt' has no attribute {name!r}")

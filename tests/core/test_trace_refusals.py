@@ -68,7 +68,7 @@ CASES: dict[str, tuple[ValueType, Callable[[Any], Any], str]] = {
     "other record": (BOOL, lambda p: p == p.author, "they are never equal"),
     "Enum order": (BOOL, lambda p: p.status < Status.LIVE, "no order that all databases share"),
     "naive datetime": (BOOL, lambda p: p.at > dt.datetime(2026, 1, 1), "has no time zone"),  # noqa: DTZ001
-    "now": (BOOL, lambda p: p.at > dt.datetime.now(dt.UTC), "iq.RealTime is a value that changes with time"),
+    "now": (BOOL, lambda p: p.at > dt.datetime.now(dt.UTC), "iq.RealTime, a value that changes with time, is not there yet"),
     # text
     "method of an f-string": (STR, lambda p: f"{p.title}!".lower(), "apply the method to the value inside"),
     "comparison of an f-string": (BOOL, lambda p: f"{p.title}!" == "x!", "an f-string is compared"),
@@ -129,7 +129,7 @@ def test_a_refusal_names_the_attribute_the_line_and_the_way_out() -> None:
     assert error.subject == "Post.shown: computed"
     assert error.location == Location(__file__, shown.__code__.co_firstlineno + 2)
     assert "in: return number.zfill(3)" in str(error)
-    assert "iq.Custom runs as Python over declared inputs" in str(error)
+    assert "iq.Custom, which is not there yet, will run as Python over declared inputs" in str(error)
 
 
 def test_values_kept_past_their_trace_can_not_be_tested() -> None:
