@@ -162,7 +162,7 @@ __all__ = [
 #: What the language has a name for and the engine does not do yet.
 _NOT_YET = {
     "Custom": "a Transform from an interaction is plain Python and may work out anything",
-    "RealTime": "a query may ask the clock: where(lambda post: post.at > datetime.now(UTC) - timedelta(days=1))",
+    "RealTime": "a query may ask the clock, as in where(lambda post: post.at > since)",
     "ScopedSequence": "let a Transform read the last number, with an iq.Unique constraint against two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
     "dictionary": "give the totals an entity of one record, to which the counted records refer",
