@@ -163,7 +163,7 @@ __all__ = [
 _NOT_YET = {
     "Custom": "a Transform from an interaction is plain Python and may work out anything",
     "RealTime": "a query may ask the clock, as in where(lambda post: post.at > since)",
-    "ScopedSequence": "let a Transform read the last number, with an iq.Unique constraint against two that do so at once",
+    "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
     "dictionary": "give the totals an entity of one record, to which the counted records refer",
     "view": "give the computation a where=, and the query another",
