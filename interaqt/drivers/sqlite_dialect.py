@@ -94,6 +94,9 @@ class SQLiteDialect(Dialect):
     partial_unique = "CREATE UNIQUE INDEX {name} ON {table} ({columns}, (1)) WHERE {condition}"
     for_update = False
     table_options = "STRICT"
+    # It can't add a constraint to a table, and doesn't mind one that names a table yet to come.
+    references_inline = True
+    identity = "AUTOINCREMENT"
     operations: Mapping[OperationKey, Renderer] = OPERATIONS
     null_safe: Mapping[str, str] = {"eq": "({0} IS {1})", "ne": "({0} IS NOT {1})"}
     column_types: Mapping[Kind, str] = {

@@ -44,6 +44,13 @@ _COLUMNS = {
         " AND a.attnum > 0 AND NOT a.attisdropped"
     ),
 }
+# A text with an index has a length; an integer of MariaDB has a width, which means nothing.
+_COLUMNS["MariaDB"] = _COLUMNS["MySQL"] = (
+    "SELECT table_name, column_name, upper(CASE data_type"
+    " WHEN 'varchar' THEN 'longtext' WHEN 'varbinary' THEN 'longblob'"
+    " WHEN 'bigint' THEN 'bigint' WHEN 'tinyint' THEN 'tinyint(1)' ELSE column_type END)"
+    " FROM information_schema.columns WHERE table_schema = database()"
+)
 
 
 def column_types(database: Database) -> Types:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -10,14 +10,9 @@ import peewee
 from interaqt.core.model import Property, Reference
 from interaqt.core.types import ValueType
 from interaqt.storage.database import Executor, Result
+from interaqt.storage.programs import Program
 from interaqt.storage.schema import Schema
 from interaqt.storage.scope import Binding
-from interaqt.storage.sql import (
-    Statement,
-    binder,
-    compile_statement,
-    converters_of,
-)
 
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
@@ -39,29 +34,30 @@ KEY = "key"
 class Prepared:
     """A statement ready to run with values by name."""
 
-    def __init__(self, statement: Statement, schema: Schema) -> None:
-        self.statement = statement
-        self.sql = statement.sql
-        self.bind = binder(statement, converters_of([statement], schema.dialect))
-
-    def run(self, executor: Executor, given: Mapping[str, Any]) -> Result:
-        return executor.execute(self.sql, self.bind(given))
+    def __init__(self, query: peewee.Node, schema: Schema) -> None:
+        program = Program(query, schema.dialect)
+        self.sql = program.sql
+        self.run: Callable[[Executor, Mapping[str, Any]], Result] = program.run
 
 
 class PreparedRows:
     """A statement that takes a list of rows as one of its sources, or as several, whatever their number."""
 
     def __init__(self, query: peewee.Node, source: RowsOf | Sequence[RowsOf], schema: Schema) -> None:
-        self.statement = compile_statement(query, schema.dialect)
-        self.sql = self.statement.sql
+        self._program = Program(query, schema.dialect)
         self._sources = (source,) if isinstance(source, RowsOf) else tuple(source)
-        self._bind = binder(self.statement, converters_of([self.statement], schema.dialect))
+        self.sql = self._program.sql
 
     def run(self, executor: Executor, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any] = {}) -> Result:
+        if self._program.singly:
+            return self._program.run_each(executor, [self._values([row], given) for row in rows])
+        return self._program.run(executor, self._values(rows, given))
+
+    def _values(self, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> Mapping[str, Any]:
         values = dict(given)
         for source in self._sources:
             values |= source.values(rows)
-        return executor.execute(self.sql, self._bind(values))
+        return values
 
 
 class RowsOf:

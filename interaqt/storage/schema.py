@@ -17,12 +17,20 @@ from interaqt.storage.description import StoredConstraint, StoredRecord, StoredT
 from interaqt.storage.guard import Guard
 from interaqt.storage.missing import added, missing, require_none
 
-__all__ = ["Schema", "column"]
+__all__ = ["RecordTable", "Schema", "column"]
 
 
 def column(source: peewee.Source, attribute: Property | Reference) -> peewee.Column:
     """The column of an attribute, of a table or of one of its aliases."""
     return peewee.Column(source, attribute.column)
+
+
+class RecordTable(peewee.Table):
+    """The table of a record, which it knows."""
+
+    def __init__(self, record: RecordModel) -> None:
+        super().__init__(record.table)
+        self.record = record
 
 
 class Schema:
@@ -39,7 +47,7 @@ class Schema:
         self._records: tuple[RecordModel, ...] = (*model.records.values(), *internal)
         taken: set[str] = set()
         self._definitions = {record.table: TableDefinition(record, self.dialect, taken) for record in self._records}
-        self._tables = {record.table: peewee.Table(record.table) for record in self._records}
+        self._tables = {record.table: RecordTable(record) for record in self._records}
         guards = [guard for each in self._definitions.values() for guard in each.guards()]
         self._by_name = {guard.name: guard for guard in guards}
         self._by_columns = {

@@ -6,7 +6,7 @@ They are built from expressions and records; nothing here knows why a statement 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import peewee
@@ -17,17 +17,7 @@ from interaqt.core.types import Kind, ValueType
 from interaqt.storage.prepared import KEY, Given, Image, Prepared, PreparedRows, Reader, RowsOf, Stored
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Binding, Row, Scope
-from interaqt.storage.sql import (
-    bind,
-    compile_statement,
-    constant,
-    plain,
-    render,
-    template,
-)
-
-if TYPE_CHECKING:
-    pass
+from interaqt.storage.sql import bind, constant, plain, render, template
 
 __all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Statements", "Stored"]
 
@@ -359,7 +349,7 @@ class Statements:
         return found
 
     def prepared(self, query: peewee.Node) -> Prepared:
-        return Prepared(compile_statement(query, self.schema.dialect), self.schema)
+        return Prepared(query, self.schema)
 
     def _skipping(self, query: Any) -> Any:
         """The rows that no other transaction has locked, locked."""

@@ -10,9 +10,9 @@ import pytest
 
 from interaqt.core.expressions import BOOL, INT, Const, Expr, Op, Param, Root
 from interaqt.core.tracing import stand_in, trace_value
+from interaqt.storage.programs import Program
 from interaqt.storage.schema import column
 from interaqt.storage.scope import Image, Row, Scope, Source
-from interaqt.storage.sql import binder, compile_statement, converters_of
 from interaqt.storage.storage import Storage
 from tests.storage.library import Author, Book, book_id
 
@@ -41,12 +41,18 @@ def condition(storage: Storage, name: str) -> tuple[Expr, set[str]]:
     return trace_value(function, [stand_in(root)], BOOL, allow_collections=True), titles
 
 
-def run(storage: Storage, query: peewee.Node, given: Mapping[str, Any] = {}) -> list[Any]:
-    statement = compile_statement(query, storage.database.dialect)
-    values = binder(statement, converters_of([statement], storage.database.dialect))(given)
+def run(
+    storage: Storage, query: peewee.Node, given: Mapping[str, Any] = {}, then: peewee.Node | None = None
+) -> list[Any]:
+    """The rows that a query answers, or one after it."""
     transaction = storage.database.begin()
     try:
-        rows = transaction.execute(statement.sql, values).fetchall()
+        result = Program(query, storage.database.dialect).run(transaction, given)
+        rows = (
+            result.fetchall()
+            if then is None
+            else Program(then, storage.database.dialect).run(transaction, {}).fetchall()
+        )
         transaction.commit()
     finally:
         transaction.rollback()
@@ -73,7 +79,8 @@ def test_rows_that_are_updated(library: Storage, name: str) -> None:
     scope = Scope(library.schema, {"book": Row(book)})
     matched = Op("case", (expr, Const(1, INT), Const(0, INT)), INT)
     query = book.update({peewee.Column(book, "pages"): scope.render(matched)}).where(scope.render(expr))
-    rows = run(library, query.returning(peewee.Column(book, "title"), peewee.Column(book, "pages")))
+    pages = peewee.Column(book, "pages")
+    rows = run(library, query, then=book.select(peewee.Column(book, "title"), pages).where(pages == 1))
     assert sorted(rows) == [(title, 1) for title in sorted(titles)]
 
 
