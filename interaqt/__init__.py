@@ -74,6 +74,7 @@ from interaqt.storage.query import Query
 from interaqt.storage.storage import Storage
 
 if _typing.TYPE_CHECKING:
+    from interaqt.drivers.mysql import MySQLDB
     from interaqt.drivers.postgresql import PostgreSQLDB
 
 __all__ = [
@@ -114,6 +115,7 @@ __all__ = [
     "Minimum",
     "MonoSystem",
     "Mutation",
+    "MySQLDB",
     "NestedDispatchError",
     "NonNull",
     "NotInstalled",
@@ -182,6 +184,16 @@ def __getattr__(name: str) -> _typing.Any:
                 hint="pip install 'interaqt[postgresql]'",
             ) from error
         return PostgreSQLDB
+    if name == "MySQLDB":
+        try:
+            from interaqt.drivers.mysql import MySQLDB
+        except ImportError as error:
+            raise SetupError(
+                f"MySQLDB needs PyMySQL, which is not installed ({error})",
+                code="setup.missing_driver",
+                hint="pip install 'interaqt[mysql]'",
+            ) from error
+        return MySQLDB
     if name in _NOT_YET:
         raise AttributeError(f"iq.{name} is not there yet; until then: {_NOT_YET[name]}")
     raise AttributeError(f"module 'interaqt' has no attribute {name!r}")

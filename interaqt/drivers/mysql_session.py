@@ -1,0 +1,377 @@
+"""One MySQL or MariaDB connection as a pipeline of statements, on the socket that PyMySQL has opened.
+
+The server answers commands in the order in which they arrive, so nothing says that a client must
+wait for one answer before it sends the next command. Statements are only queued here; the one
+wait is ``sync``, which a commit or the reading of a result calls for. Unlike PostgreSQL the
+server goes on after a statement that failed, so COMMIT is sent only when all before it went well;
+and since a deadlock ends the transaction, a session never is in autocommit mode: what follows
+is in a transaction again, which is rolled back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+
+import pymysql
+from pymysql.err import OperationalError, raise_mysql_exception
+
+from interaqt.drivers.mysql_values import Column, column_of, literal, read_row
+from interaqt.storage.database import Recorder, Row
+
+__all__ = ["ConnectionLost", "QueuedResult", "Session", "mysql_error"]
+
+#: What is sent before anything is read: all of it must fit the buffers of client and server, or
+#: the one would wait to write an answer while the other waits to write the next command.
+UNREAD_BYTES = 32_768
+#: How many rows ``execute_many`` sends before it waits.
+BATCH = 1_000
+
+_COM_QUERY = b"\x03"
+_LARGEST = 0xFFFFFF
+
+
+class ConnectionLost(OperationalError):
+    """The connection broke; what was sent on it may or may not have been run."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2013, message)
+
+
+class QueuedResult:
+    """The outcome of a statement that may still be on its way; reading it waits for it."""
+
+    __slots__ = ("_error", "_next", "_rowcount", "_rows", "_session", "sql")
+
+    def __init__(self, session: Session, sql: str) -> None:
+        self._session: Session | None = session
+        self._rows: list[Row] = []
+        self._rowcount = -1
+        self._next = 0
+        self._error: BaseException | None = None
+        self.sql = sql
+
+    def _wait(self) -> None:
+        if self._session is not None:
+            self._session.sync()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def rowcount(self) -> int:
+        self._wait()
+        return self._rowcount
+
+    def fetchone(self) -> Row | None:
+        self._wait()
+        if self._next >= len(self._rows):
+            return None
+        self._next += 1
+        return self._rows[self._next - 1]
+
+    def fetchall(self) -> list[Row]:
+        self._wait()
+        rows = self._rows[self._next :] if self._next else self._rows
+        self._next = len(self._rows)
+        return rows
+
+
+class Session:
+    """The statements of one connection, which is nobody else's meanwhile."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        """Opened by PyMySQL, whose own way of running statements waits for each."""
+        self.recorders: tuple[Recorder, ...] = ()
+        self.broken = False
+        """Left in the middle of an exchange: only closing it helps."""
+        self.error: BaseException | None = None
+        """The first error since ``start``, or since the last ROLLBACK TO SAVEPOINT."""
+        self._socket: socket.socket = self.connection._sock
+        self._file: BinaryIO = self.connection._rfile
+        self.limited_from: int | None = None
+        """For how many seconds it waited for a lock, and will again once nobody says otherwise; None if it does."""
+        self._out: list[bytes] = []
+        self._unread = 0
+        self._pending: list[QueuedResult] = []
+        self._streaming: _Stream | None = None
+
+    # -- start and end ---------------------------------------------------------------------
+
+    def start(self, recorders: tuple[Recorder, ...]) -> None:
+        self.recorders = recorders
+        self.error = None
+        if self.limited_from is not None:
+            self.limit_waiting(None, self.limited_from)
+
+    def fit(self) -> bool:
+        """Whether the connection can go to the next user."""
+        return not self.broken and not self._pending and self._streaming is None
+
+    def limit_waiting(self, seconds: int | None, usual: int | None) -> None:
+        """Wait so long for a lock at most; None is as long as usual, which None says is the server's own setting."""
+        value = seconds if seconds is not None else usual
+        self.execute_and_record(f"SET SESSION innodb_lock_wait_timeout = {value or 'DEFAULT'}")
+        self.limited_from = None if seconds is None else usual or 0
+
+    def alive(self) -> bool:
+        """Whether an idle connection is still one: a server that went away has said so on the socket."""
+        if self.broken:
+            return False
+        try:
+            readable, _, failed = select.select([self._socket], [], [self._socket], 0)
+        except (OSError, ValueError):
+            return False
+        return not readable and not failed
+
+    # -- statements ------------------------------------------------------------------------
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
+        """Queue a statement."""
+        if self._streaming is not None:
+            self._streaming.buffer()
+        payload = (sql % tuple([literal(value) for value in values])).encode()
+        if sql.startswith("ROLLBACK TO"):
+            # What failed since the savepoint is taken back, so it no longer stands in the way.
+            with contextlib.suppress(pymysql.MySQLError):
+                self.sync()
+            self.error = self.error if self.broken else None
+        elif self._pending and self._unread + len(payload) > UNREAD_BYTES:
+            self.sync()
+        self._send(payload)
+        result = QueuedResult(self, sql)
+        self._pending.append(result)
+        return result
+
+    def execute_and_record(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
+        for recorder in self.recorders:
+            recorder.statements.append((sql, tuple(values)))
+        return self.execute(sql, values)
+
+    def execute_now(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
+        result = self.execute_and_record(sql, values)
+        self.sync()
+        return result
+
+    def execute_alone(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
+        """A statement outside a transaction: what it began ends in the same round trip."""
+        result = self.execute_and_record(sql, values)
+        self.execute("COMMIT")
+        self.sync()
+        return result
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        execute = self.execute_and_record if self.recorders else self.execute
+        touched = 0
+        for start in range(0, len(rows), BATCH):
+            results = [execute(sql, row) for row in rows[start : start + BATCH]]
+            touched += sum(result.rowcount for result in results)
+        return touched
+
+    def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
+        """Rows as the server sends them; another statement meanwhile first takes the rest into memory."""
+        self.sync()
+        stream = self._streaming = self._opened(self.execute_and_record(sql, values))
+        try:
+            while rows := stream.take(size):
+                yield from rows
+        finally:
+            stream.close()
+
+    def _opened(self, result: QueuedResult) -> _Stream:
+        self._pending.clear()
+        result._session = None
+        for recorder in self.recorders:
+            recorder.round_trips += 1
+        try:
+            self._flush()
+            return _Stream(self, self._columns(result), result.sql)
+        except (OSError, ConnectionLost) as lost:
+            self.broken = True
+            self.error = lost if isinstance(lost, ConnectionLost) else ConnectionLost(str(lost))
+            raise self.error from None
+        except pymysql.MySQLError as error:
+            self.error = self.error or error
+            raise
+
+    # -- waiting ---------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Send what is queued and wait for all of it: one round trip. Raises the first error."""
+        if self.broken:
+            raise self.error if isinstance(self.error, ConnectionLost) else ConnectionLost("the connection was lost")
+        if not self._pending:
+            return
+        for recorder in self.recorders:
+            recorder.round_trips += 1
+        self.broken = True  # until the exchange is complete, whatever stops it
+        first: BaseException | None = None
+        try:
+            self._flush()
+            for result in self._pending:
+                error = self._settle(result)
+                first = first or error
+        except (OSError, ConnectionLost) as lost:
+            found = lost if isinstance(lost, ConnectionLost) else ConnectionLost(str(lost))
+            self._abandon(first or found)
+            raise (first or found) from (None if found is lost else lost)
+        self.broken = False
+        self._pending.clear()
+        self._unread = 0
+        if first is not None:
+            raise first
+
+    def _settle(self, result: QueuedResult) -> BaseException | None:
+        try:
+            columns = self._columns(result)
+            if columns:
+                result._rows = rows = []
+                while (packet := self._row_packet(result.sql)) is not None:
+                    rows.append(read_row(columns, packet))
+                result._rowcount = len(rows)
+        except pymysql.MySQLError as error:
+            if isinstance(error, ConnectionLost):
+                raise
+            result._session, result._error = None, error
+            self.error = self.error or error
+            return error
+        result._session = None
+        if self.error is not None:
+            # It was run, but nobody may build on it.
+            result._error = self.error
+        return None
+
+    def _abandon(self, error: BaseException) -> None:
+        self.error = self.error if isinstance(self.error, ConnectionLost) else error
+        for pending in self._pending:
+            if pending._session is not None:
+                pending._session, pending._error = None, error
+        self._pending.clear()
+
+    # -- the protocol ----------------------------------------------------------------------
+
+    def _send(self, payload: bytes) -> None:
+        payload = _COM_QUERY + payload
+        sequence = 0
+        while True:
+            piece, payload = payload[:_LARGEST], payload[_LARGEST:]
+            self._out += (len(piece).to_bytes(3, "little"), bytes((sequence & 0xFF,)), piece)
+            self._unread += len(piece)
+            if len(piece) < _LARGEST:
+                break
+            sequence += 1
+
+    def _flush(self) -> None:
+        if self._out:
+            out, self._out = b"".join(self._out), []
+            self._socket.sendall(out)
+
+    def _packet(self) -> bytes:
+        read = self._file.read
+        whole = b""
+        while True:
+            header = read(4)
+            size = int.from_bytes(header[:3], "little")
+            body = read(size)
+            if len(header) < 4 or len(body) < size:
+                raise ConnectionLost("the connection was closed by the server")
+            whole = whole + body if whole else body
+            if size < _LARGEST:
+                return whole
+
+    def _columns(self, result: QueuedResult) -> list[Column]:
+        """The columns of the answer to a statement; none where it has no rows but only a count."""
+        packet = self._packet()
+        kind = packet[0]
+        if kind == 0:
+            result._rowcount = _length(packet, 1)
+            return []
+        if kind == 0xFF:
+            raise mysql_error(packet, result.sql)
+        if kind == 0xFB:
+            raise ConnectionLost("the server asks for a local file")
+        columns = [column_of(self._packet()) for _ in range(_length(packet, 0))]
+        self._packet()  # the end of the columns
+        return columns
+
+    def _row_packet(self, sql: str) -> bytes | None:
+        """The next row, or None after the last."""
+        packet = self._packet()
+        if packet[0] == 0xFE and len(packet) < 9:
+            return None
+        if packet[0] == 0xFF:
+            raise mysql_error(packet, sql)
+        return packet
+
+
+class _Stream:
+    """The rows of one statement on their way."""
+
+    def __init__(self, session: Session, columns: list[Column], sql: str) -> None:
+        self._session = session
+        self._sql = sql
+        self._columns = columns
+        self._buffer: list[Row] = []
+        self._open = True
+
+    def take(self, size: int) -> list[Row]:
+        rows, self._buffer = self._buffer[:size], self._buffer[size:]
+        while self._open and len(rows) < size:
+            packet = self._next()
+            if packet is not None:
+                rows.append(read_row(self._columns, packet))
+        return rows
+
+    def buffer(self) -> None:
+        """Make way for another statement."""
+        while self._open:
+            packet = self._next()
+            if packet is not None:
+                self._buffer.append(read_row(self._columns, packet))
+
+    def close(self) -> None:
+        while self._open and not self._session.broken:
+            self._next()
+
+    def _next(self) -> bytes | None:
+        session = self._session
+        try:
+            packet = session._row_packet(self._sql)
+        except (OSError, pymysql.MySQLError) as error:
+            session.broken = True
+            session.error = error
+            self._end()
+            raise
+        except BaseException:
+            session.broken = True
+            raise
+        if packet is None:
+            self._end()
+        return packet
+
+    def _end(self) -> None:
+        self._open = False
+        self._session._streaming = None
+        self._session._unread = 0
+
+
+def _length(packet: bytes, at: int) -> int:
+    """A number in the protocol's notation of variable length."""
+    first = packet[at]
+    if first < 0xFB:
+        return first
+    width = {0xFC: 2, 0xFD: 3, 0xFE: 8}[first]
+    return int.from_bytes(packet[at + 1 : at + 1 + width], "little")
+
+
+def mysql_error(packet: bytes, sql: str) -> pymysql.MySQLError:
+    """The exception that PyMySQL has for an error; it knows the statement, which the message often does not."""
+    try:
+        raise_mysql_exception(packet)
+    except pymysql.MySQLError as error:
+        error.statement = sql  # type: ignore[attr-defined]
+        return error
+    raise AssertionError("an error packet raises")
