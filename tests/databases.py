@@ -1,26 +1,53 @@
 """Databases for tests, each empty at first and gone afterwards.
 
-``database`` runs a test on every database, ``sqlite_db`` and ``postgresql_db`` on one. A test that needs PostgreSQL
-is skipped where no server answers, and fails there in CI.
+``database`` runs a test on every database; ``sqlite_db``, ``postgresql_db`` and ``mysql_db`` on one. A test that needs
+a server is skipped where none answers, and fails there in CI.
 """
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import pymysql
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from interaqt.drivers.mysql import MySQLDB
+from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database
 
-__all__ = ["database", "fresh_postgresql", "fresh_sqlite", "postgresql_db", "postgresql_schema", "sqlite_db"]
+__all__ = [
+    "ON_EACH",
+    "database",
+    "fresh",
+    "fresh_mysql",
+    "fresh_postgresql",
+    "fresh_sqlite",
+    "mysql_db",
+    "mysql_url",
+    "postgresql_db",
+    "postgresql_schema",
+    "sqlite_db",
+]
+
+MYSQL = os.environ.get("INTERAQT_TEST_MYSQL", "mysql://root@127.0.0.1:3306/mysql")
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+#: The parameters of a fixture that is to be had on each database.
+ON_EACH = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.postgresql),
+    pytest.param("mysql", marks=pytest.mark.mysql),
+]
 
 
 @contextmanager
@@ -57,6 +84,45 @@ def fresh_postgresql(dsn: str) -> Iterator[PostgreSQLDB]:
             database.close()
 
 
+@contextmanager
+def fresh_mysql() -> Iterator[MySQLDB]:
+    """An empty database on the MySQL or MariaDB server; skips the test where none answers."""
+    arguments = connection_arguments(MYSQL, {})
+    try:
+        server = pymysql.connect(**arguments, connect_timeout=5, autocommit=True)
+    except pymysql.OperationalError as error:
+        (pytest.fail if IN_CI else pytest.skip)(f"no MySQL server answers at {MYSQL}: {error.args[-1]}")
+    name = f"interaqt_test_{uuid.uuid4().hex[:12]}"
+    with server, server.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        database = MySQLDB(**{**arguments, "database": name})
+        try:
+            yield database
+        finally:
+            database.close()
+            cursor.execute(f"DROP DATABASE {name}")
+
+
+def mysql_url(database: MySQLDB) -> str:
+    """What another process opens the same database by."""
+    return urlunsplit(urlsplit(MYSQL)._replace(path=f"/{database.arguments['database']}"))
+
+
+@contextmanager
+def fresh(kind: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[Database]:
+    """An empty database of the kind, for a fixture that lives longer than one test."""
+    match kind:
+        case "sqlite":
+            with fresh_sqlite(directory) as sqlite:
+                yield sqlite
+        case "postgresql":
+            with fresh_postgresql(request.getfixturevalue("postgresql_dsn")) as postgresql:
+                yield postgresql
+        case _:
+            with fresh_mysql() as mysql:
+                yield mysql
+
+
 @pytest.fixture
 def sqlite_db(tmp_path: Path) -> Iterator[SQLiteDB]:
     with fresh_sqlite(tmp_path) as database:
@@ -69,7 +135,13 @@ def postgresql_db(postgresql_dsn: str) -> Iterator[PostgreSQLDB]:
         yield database
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture
+def mysql_db() -> Iterator[MySQLDB]:
+    with fresh_mysql() as database:
+        yield database
+
+
+@pytest.fixture(params=ON_EACH)
 def database(request: pytest.FixtureRequest) -> Database:
     """Each database in turn."""
     found: Database = request.getfixturevalue(f"{request.param}_db")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from interaqt.storage.database import Database
-from tests.databases import fresh_postgresql
+from tests.databases import fresh_mysql, fresh_postgresql
 from tests.oracle.conftest import memory
 from tests.oracle.histories import Session, steps
 from tests.oracle.models import Schema, schemas
@@ -24,6 +24,7 @@ from tests.oracle.reduction import Case, reduced
 #: Each shard looks elsewhere, so that they can run beside each other.
 SHARDS = 8
 POSTGRESQL_SHARE = 0.3
+MYSQL_SHARE = 0.1
 
 
 class Failure(BaseException):
@@ -118,3 +119,9 @@ def test_the_database_holds_what_the_declarations_mean(shard: int, examples: int
 @pytest.mark.parametrize("shard", range(2))
 def test_the_same_on_postgresql(shard: int, examples: int, hasty_postgresql: str) -> None:
     search(int(examples * POSTGRESQL_SHARE / 2), 1000 + shard, lambda: fresh_postgresql(hasty_postgresql))
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("shard", range(2))
+def test_the_same_on_mysql(shard: int, examples: int) -> None:
+    search(int(examples * MYSQL_SHARE / 2), 2000 + shard, fresh_mysql)

@@ -21,7 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 import interaqt as iq
 from interaqt import Event, Many
 from interaqt.storage.database import Database
-from tests.databases import fresh_postgresql
+from tests.databases import fresh_mysql, fresh_postgresql
 from tests.oracle.conftest import memory
 
 # -- the model ----------------------------------------------------------------------------
@@ -317,3 +317,8 @@ def test_nothing_drifts(examples: int) -> None:
 @pytest.mark.postgresql
 def test_nothing_drifts_on_postgresql(examples: int, hasty_postgresql: str) -> None:
     run(lambda: fresh_postgresql(hasty_postgresql), max(1, examples // 20), 30)
+
+
+@pytest.mark.mysql
+def test_nothing_drifts_on_mysql(examples: int) -> None:
+    run(fresh_mysql, max(1, examples // 40), 30)

@@ -11,6 +11,7 @@ import attrs
 
 import interaqt as iq
 from interaqt import Event, Many
+from interaqt.drivers.mysql import MySQLDB
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.runtime import transaction
@@ -129,6 +130,8 @@ MODELS = [User, Post, Like, Bank, Account, LikePost, UnlikePost, LikeBoth, Appro
 
 
 def opened(url: str) -> Database:
+    if url.startswith("mysql"):
+        return MySQLDB(url)
     return PostgreSQLDB(url) if url.startswith("postgresql") or "=" in url else SQLiteDB(url, timeout=10)
 
 

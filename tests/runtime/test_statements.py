@@ -42,6 +42,13 @@ def shape(sql: str) -> str:
     return f"{verb} {table[1]}" if table is not None else verb
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Where an UPDATE answers; MySQL and MariaDB need a SELECT beside it, see tests/drivers."""
+    found: Database = request.getfixturevalue(f"{request.param}_db")
+    return found
+
+
 @pytest.fixture
 def sent(database: Database) -> Callable[[Callable[[], Any]], Sent]:
     """What an action sends, once everything that it needs is prepared."""

@@ -31,7 +31,7 @@ from interaqt.storage.database import Database
 from interaqt.storage.dialect import WHITE_SPACE
 from interaqt.storage.sql import binder, compile_statement, converters_of, render
 from tests.core.expression_strategies import COLUMNS, KINDS, ROOT, expressions, rows
-from tests.databases import fresh_postgresql, fresh_sqlite
+from tests.databases import ON_EACH, fresh
 
 BOOL, INT, FLOAT, DECIMAL, STR = (ValueType(k) for k in (Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.DECIMAL, Kind.STR))
 BYTES, DATE, DATETIME, SPAN, UUID = (
@@ -377,13 +377,9 @@ def test_none_and_guards_mean_what_they_mean_in_python(database: Database) -> No
 # -- any expression at all -----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(scope="module", params=ON_EACH)
 def sampled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    if request.param == "sqlite":
-        made: Any = fresh_sqlite(tmp_path_factory.mktemp("meaning"))
-    else:
-        made = fresh_postgresql(request.getfixturevalue("postgresql_dsn"))
-    with made as database:
+    with fresh(request.param, request, tmp_path_factory.mktemp("meaning")) as database:
         create(database, "given", [(column.name, column.type) for column in COLUMNS])
         yield database
 
@@ -423,6 +419,10 @@ ROUND_TRIPS: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("annotation", "value"), ROUND_TRIPS, ids=str)
 def test_a_value_comes_back_as_it_went_in(database: Database, annotation: Any, value: Any) -> None:
     type = value_type(annotation)
+    if value == D("1E+40") and database.dialect.name in ("MariaDB", "MySQL"):
+        with pytest.raises(InvalidValue, match="35 digits before"):  # all that its DECIMAL has
+            database.dialect.to_db(type)(value)  # type: ignore[misc]
+        return
     create(database, "given", [("v", type)])
     [(found,)] = answers(database, [Attr(ROOT, "v", type)], [("v", type)], [{"v": value}])
     assert found == value

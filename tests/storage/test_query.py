@@ -70,7 +70,8 @@ def test_an_optional_reference_is_found_by_its_index(library: Storage) -> None:
     with library.database.recording() as recorder:
         library.query(Book).where(lambda book: book.shelf == top and book.pages > 0).all()
     (sql,) = (sql for sql, _ in recorder.statements if "SELECT" in sql)
-    assert '"book"."shelf_id" = ' in sql
+    quote = library.database.dialect.quote
+    assert f"{quote('book')}.{quote('shelf_id')} = " in sql
 
 
 def test_a_record_that_is_not_stored_or_of_another_class_is_refused(library: Storage) -> None:

@@ -1,0 +1,370 @@
+"""What is MySQL's and MariaDB's own: its modes, its limits, and what is done instead of what it lacks."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import peewee
+import pymysql
+import pytest
+
+from interaqt.core.errors import InvalidValue, StorageError
+from interaqt.core.expressions import Attr, Const, Expr, Op, Param
+from interaqt.core.types import Kind, ValueType
+from interaqt.drivers.mysql import CommitUnknown, MySQLDB
+from interaqt.drivers.mysql_case import DIFFERENT
+from interaqt.drivers.mysql_dialect import MySQLDialect
+from interaqt.drivers.mysql_dsn import connection_arguments
+from interaqt.drivers.mysql_update import MySQLUpdate
+from interaqt.drivers.mysql_values import literal
+from interaqt.storage.sql import binder, compile_statement, converters_of, render
+from tests.core.expression_strategies import ROOT
+
+TABLE = "CREATE TABLE `t` (`id` BIGINT PRIMARY KEY, `n` BIGINT, `m` BIGINT, `s` VARCHAR(255)) "
+ADD, MOVE = "INSERT INTO `t` (`id`, `n`) VALUES (%s, %s)", "UPDATE `t` SET `n` = `n` + %s WHERE `id` = %s"
+
+
+@pytest.fixture
+def db(mysql_db: MySQLDB) -> MySQLDB:
+    mysql_db.run_ddl([TABLE + mysql_db.dialect.table_options])
+    return mysql_db
+
+
+def rows(db: MySQLDB, sql: str = "SELECT `id`, `n` FROM `t` ORDER BY `id`", *values: Any) -> list[Any]:
+    with db.reading() as reading:
+        return reading.execute(sql, values).fetchall()
+
+
+# -- the pipeline ------------------------------------------------------------------------------
+
+
+def test_a_transaction_that_reads_nothing_is_two_round_trips(db: MySQLDB) -> None:
+    with db.recording() as recorder:
+        transaction = db.begin()
+        transaction.execute(ADD, (1, 10))
+        transaction.execute(MOVE, (5, 1))
+        transaction.commit()
+    assert [sql for sql, _ in recorder.statements] == ["BEGIN", ADD, MOVE, "COMMIT"]
+    assert recorder.round_trips == 2  # COMMIT is sent when all before it is known to be well
+    assert rows(db) == [(1, 15)]
+
+
+def test_what_follows_a_statement_that_failed_is_undone_and_answers_nothing(db: MySQLDB) -> None:
+    transaction = db.begin()
+    transaction.execute(ADD, (1, 10))
+    first = transaction.execute(ADD, (1, 11))
+    second = transaction.execute(ADD, (2, 20))
+    for result in (first, second):
+        with pytest.raises(pymysql.IntegrityError):
+            _ = result.rowcount
+    with pytest.raises(pymysql.IntegrityError):
+        transaction.commit()
+    transaction.rollback()
+    assert rows(db) == []
+
+
+def test_what_follows_a_deadlock_is_undone_too(db: MySQLDB) -> None:
+    """The server has ended the transaction by itself then, and the rest was on its way already."""
+    setup = db.begin()
+    setup.execute_many(ADD, [(1, 0), (2, 0), (3, 0)])
+    setup.commit()
+    barrier = threading.Barrier(2)
+    outcomes: list[bool] = []
+
+    def work(first: int, second: int) -> None:
+        transaction = db.begin()
+        try:
+            _ = transaction.execute(MOVE, (1, first)).rowcount
+            barrier.wait(10)
+            transaction.execute(MOVE, (1, second))
+            transaction.execute(MOVE, (1, 3))
+            transaction.commit()
+            outcomes.append(True)
+        except pymysql.OperationalError as error:
+            transaction.rollback()
+            outcomes.append(not db.is_retryable(error))
+
+    threads = [threading.Thread(target=work, args=pair) for pair in ((1, 2), (2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == [False, True]
+    assert rows(db) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_more_than_the_buffers_hold_is_sent_in_pieces(db: MySQLDB) -> None:
+    transaction = db.begin()
+    results = [transaction.execute("SELECT %s", (letter * 20_000,)) for letter in "abcdefghij" * 20]
+    transaction.commit()
+    assert [result.fetchall()[0][0][0] for result in results] == list("abcdefghij" * 20)
+    assert len(rows(db, "SELECT %s", "x" * 9_000_000)[0][0]) == 9_000_000
+
+
+def test_statements_may_be_run_while_rows_are_streamed(db: MySQLDB) -> None:
+    transaction = db.begin()
+    transaction.execute_many(ADD, [(n, n) for n in range(3000)])
+    seen = []
+    for (key,) in transaction.stream("SELECT `id` FROM `t` ORDER BY `id`", (), 100):
+        seen.append(key)
+        if key == 500:
+            assert transaction.execute("SELECT COUNT(*) FROM `t`", ()).fetchone() == (3000,)
+    transaction.commit()
+    assert seen == list(range(3000))
+
+
+def test_an_answer_to_commit_that_never_comes_leaves_it_unknown(db: MySQLDB) -> None:
+    transaction = db.begin()
+    transaction.execute(ADD, (1, 10))
+    session = transaction._session  # type: ignore[attr-defined]
+    session.sync()
+    session._file = _Closed()
+    with pytest.raises(CommitUnknown) as caught:
+        transaction.commit()
+    transaction.rollback()
+    assert not db.is_retryable(caught.value)
+    assert len(rows(db)) in (0, 1)
+
+
+class _Closed:
+    def read(self, size: int) -> bytes:
+        return b""
+
+
+def test_without_the_pipeline_each_statement_waits(db: MySQLDB) -> None:
+    plain = MySQLDB(**db.arguments, pipeline=False)
+    with plain.recording() as recorder:
+        transaction = plain.begin()
+        transaction.execute(ADD, (1, 10))
+        transaction.commit()
+    assert recorder.round_trips == 3
+    plain.close()
+
+
+# -- locks and snapshots -----------------------------------------------------------------------
+
+
+def test_a_row_that_stays_locked_is_given_up_after_a_time_and_tried_again(db: MySQLDB) -> None:
+    impatient = MySQLDB(**db.arguments, lock_timeout=1)
+    holder, waiting = db.begin(), impatient.begin()
+    assert holder.execute(ADD, (1, 10)).rowcount == 1
+    with pytest.raises(pymysql.OperationalError, match="Lock wait timeout") as caught:
+        _ = waiting.execute(ADD, (1, 11)).rowcount
+    assert impatient.is_retryable(caught.value)
+    waiting.rollback()
+    holder.rollback()
+    impatient.close()
+
+
+def test_a_limit_to_waiting_ends_with_its_transaction(db: MySQLDB) -> None:
+    setting = "SELECT @@innodb_lock_wait_timeout"
+    ((usual,),) = rows(db, setting)
+    transaction = db.begin()
+    db.limit_waiting(transaction, timedelta(milliseconds=1))
+    assert transaction.execute(setting, ()).fetchone() == (1,)
+    db.limit_waiting(transaction, None)
+    assert transaction.execute(setting, ()).fetchone() == (usual,)
+    db.limit_waiting(transaction, timedelta(seconds=2))
+    transaction.rollback()
+    assert rows(db, setting) == [(usual,)]
+
+
+def test_a_snapshot_does_not_overwrite_what_it_does_not_see(db: MySQLDB) -> None:
+    if not rows(db, "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"):
+        pytest.skip("this server loses updates of REPEATABLE READ")
+    setup = db.begin()
+    setup.execute(ADD, (1, 0))
+    setup.commit()
+    ours, theirs = db.begin("REPEATABLE READ"), db.begin()
+    assert ours.execute("SELECT `n` FROM `t`", ()).fetchall() == [(0,)]
+    theirs.execute(MOVE, (1, 1))
+    theirs.commit()
+    with pytest.raises(pymysql.OperationalError) as caught:
+        _ = ours.execute(MOVE, (1, 1)).rowcount
+    ours.rollback()
+    assert db.is_retryable(caught.value)
+
+
+def test_a_pool_that_is_used_up_says_so(db: MySQLDB) -> None:
+    small = MySQLDB(**db.arguments, pool_size=1, timeout=0.05)
+    transaction = small.begin()
+    with pytest.raises(StorageError, match="became free"):
+        small.begin()
+    transaction.rollback()
+    small.begin().rollback()
+    small.close()
+
+
+def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    database = MySQLDB("mysql://root@127.0.0.1:1/nothing?connect_timeout=2")
+    with pytest.raises(pymysql.OperationalError, match="connect"):
+        database.begin()
+    database.close()
+
+
+# -- assignments -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("simultaneous", [True, False], ids=["as MariaDB can", "in turn, as MySQL does"])
+@pytest.mark.parametrize("joined", [False, True], ids=["one", "joined"])
+@pytest.mark.parametrize("circle", [False, True], ids=["a line", "a circle"])
+def test_an_assignment_reads_what_was_there_before(db: MySQLDB, simultaneous: bool, joined: bool, circle: bool) -> None:
+    transaction = db.begin()
+    if not simultaneous:
+        transaction.execute("SET SESSION sql_mode = replace(@@sql_mode, 'SIMULTANEOUS_ASSIGNMENT', '')", ())
+    transaction.execute("INSERT INTO `t` (`id`, `n`, `m`) VALUES (1, 2, 3), (2, 0, 0)", ())
+    assert transaction.execute(swap(db, simultaneous, joined, circle), ()).rowcount == 1
+    found = transaction.execute("SELECT `n`, `m` FROM `t` ORDER BY `id`", ()).fetchall()
+    assert found == [(4 if circle else 9, 12), (0, 0)]
+    transaction.rollback()
+    db.close()  # the connection has another mode now
+
+
+def swap(db: MySQLDB, simultaneous: bool, joined: bool, circle: bool) -> str:
+    table = peewee.Table("t")
+    key, n, m = (peewee.Column(table, name) for name in ("id", "n", "m"))
+    # In the order of their names m would come first; what reads it must not see the new one.
+    assignments = [(m, n + peewee.SQL("10")), (n, m + peewee.SQL("1"))]
+    if not circle:
+        assignments = [(m, m + peewee.SQL("9")), (n, m * peewee.SQL("3"))]
+    source = peewee.Select([peewee.SQL("DUAL")], [peewee.SQL("1").alias("k")]).alias("d") if joined else None
+    where = key == (peewee.Column(source, "k") if source is not None else peewee.SQL("1"))
+    update = MySQLUpdate(table, key, assignments, where, source, db.peewee, simultaneous)
+    return compile_statement(update, db.dialect).sql
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["one", "joined"])
+def test_assignments_in_a_circle_lose_no_update(db: MySQLDB, joined: bool) -> None:
+    setup = db.begin()
+    setup.execute("INSERT INTO `t` (`id`, `n`, `m`) VALUES (1, 0, 0)", ())
+    setup.commit()
+    sql = swap(db, False, joined, True)
+
+    def work() -> None:
+        for _ in range(25):
+            transaction = db.begin()
+            transaction.execute(sql, ())
+            transaction.commit()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    # Every two turns add 11 to each.
+    assert rows(db, "SELECT `n`, `m` FROM `t`") == [(550, 550)]
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def test_a_text_is_no_sql() -> None:
+    assert literal("'; DROP TABLE t; -- \\") == "'''; DROP TABLE t; -- \\'"
+    assert literal(1.0) == "1.0e0"
+    assert literal(Decimal(7)) == "7.0"
+
+
+def test_spaces_at_the_end_count(db: MySQLDB) -> None:
+    assert rows(db, "SELECT 'a' = 'a ', 'a' < 'a ', 'a' = 'A'") == [(0, 1, 0)]
+    with db.reading() as reading:
+        assert reading.execute_many("INSERT INTO `t` (`id`, `s`) VALUES (%s, %s)", [(1, "a"), (2, "a ")]) == 2
+    assert rows(db, "SELECT `id` FROM `t` WHERE `s` = %s", "a") == [(1,)]
+
+
+def test_a_decimal_has_its_limits() -> None:
+    convert = MySQLDialect().to_db(ValueType(Kind.DECIMAL))
+    assert convert is not None
+    for fits in ("9" * 35 + "." + "9" * 30, "-1E+34", "1E-30", "0"):
+        assert convert(Decimal(fits)) == Decimal(fits)
+    for large in ("1E+35", "1E-31", "0." + "1" * 31):
+        with pytest.raises(InvalidValue, match="35 digits before"):
+            convert(Decimal(large))
+
+
+def test_a_text_too_long_for_its_index_is_refused(db: MySQLDB) -> None:
+    transaction = db.begin()
+    with pytest.raises(pymysql.DataError) as caught:
+        _ = transaction.execute("INSERT INTO `t` (`id`, `s`) VALUES (1, %s)", ("x" * 256,)).rowcount
+    transaction.rollback()
+    found = db.violation(caught.value)
+    assert found is not None
+    assert (found.kind, found.table, found.columns) == ("check", "t", ("s",))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values"),
+    [
+        ("truediv", Kind.FLOAT, (1.0, 0.0)),
+        ("floordiv", Kind.INT, (1, 0)),
+        ("mod", Kind.INT, (1, 0)),
+        ("floordiv", Kind.DECIMAL, (Decimal(1), Decimal(0))),
+        ("mod", Kind.DECIMAL, (Decimal(1), Decimal(0))),
+        ("floor", Kind.FLOAT, (1e300,)),
+        ("round", Kind.FLOAT, (-1e19,)),
+        ("floor", Kind.DECIMAL, (Decimal("1E+25"),)),
+    ],
+)
+def test_what_has_no_value_is_an_error_also_where_it_is_only_read(
+    db: MySQLDB, name: str, kind: Kind, values: tuple[Any, ...]
+) -> None:
+    type = ValueType(kind)
+    columns = [Attr(ROOT, f"c{index}", type) for index in range(len(values))]
+    table = peewee.Table("u").alias("u")
+
+    def leaf(expr: Expr) -> peewee.Node | None:
+        return peewee.Column(table, expr.name) if isinstance(expr, Attr) else None
+
+    places = ", ".join(f"`{each.name}` {db.dialect.column_type(type)}" for each in columns)
+    db.run_ddl([f"CREATE TABLE `u` ({places})"])
+    sql = compile_statement(table.select(render(Op(name, tuple(columns), type), db.dialect, leaf)), db.dialect).sql
+    assert rows(db, sql) == []
+    with db.reading() as reading:
+        reading.execute(f"INSERT INTO `u` VALUES ({', '.join(['%s'] * len(values))})", values)
+        with pytest.raises(pymysql.MySQLError, match="out of range"):
+            reading.execute(sql, ()).fetchall()
+    constant = Op(name, tuple(Const(value, type) for value in values), type)
+    sql = compile_statement(peewee.Select([], [render(constant, db.dialect, leaf)]), db.dialect).sql
+    assert sql
+
+
+def test_upper_and_lower_differ_from_python_where_it_is_known_and_nowhere_else(db: MySQLDB) -> None:
+    """What the server's own tables lack is listed, so that more or less of it is seen."""
+    type = ValueType(Kind.STR)
+    points = [chr(point) for point in range(1, 0x20000) if not 0xD800 <= point <= 0xDFFF and point != 0x0A]
+
+    for name, python in (("upper", str.upper), ("lower", str.lower)):
+        expr = Op(name, (Param("text", type),), type)
+        statement = compile_statement(peewee.Select([], [render(expr, db.dialect, lambda _: None)]), db.dialect)
+        bind = binder(statement, converters_of([statement], db.dialect))
+        different = set()
+        for start in range(0, len(points), 4000):
+            some = points[start : start + 4000]
+            # A digit between them, so that none is at the end of a word.
+            ((found,),) = rows(db, statement.sql, *bind({"text": "\n0".join(some)}))
+            cased = zip(some, found.split("\n0"), strict=True)
+            different |= {ord(letter) for letter, there in cased if there != python(letter)}
+        known = {point for first, last in DIFFERENT for point in range(first, last + 1)}
+        assert different <= known, f"{name}: {sorted(map(hex, different - known))}"
+        assert ord("\u10d0") in different or name == "lower", (
+            "Georgian has upper case now: tell it to the documentation"
+        )
+
+
+# -- connection strings ------------------------------------------------------------------------
+
+
+def test_a_connection_string_says_what_arguments_would() -> None:
+    assert connection_arguments("mysql://ann:s%40fe@db.example:3307/shop?connect_timeout=3&ssl_ca=/ca.pem", {}) == {
+        "host": "db.example", "port": 3307, "user": "ann", "password": "s@fe", "database": "shop",
+        "connect_timeout": 3, "ssl_ca": "/ca.pem",
+    }  # fmt: skip
+    assert connection_arguments("mariadb://h/a", {"database": "b"}) == {"host": "h", "database": "b"}
+
+
+@pytest.mark.parametrize("wrong", ["postgresql://h/a", "mysql://h", "mysql://h/a?colour=red"])
+def test_a_wrong_connection_string_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"begins with|which database|has no 'colour'"):
+        MySQLDB(wrong)
