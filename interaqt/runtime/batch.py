@@ -77,6 +77,7 @@ class Batch:
     def _one_by_one(self, run: Run, group: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
         for each in group:
             created, mutations = len(run.created), len(run.mutations)
+            run.forget_proofs()
             result, _ = each.dispatch.carry_out(run, each.payload, each.user, each.actor, each.stored, at)
             result.event.id = run.created[created].key
             result._writes = Writes(self._storage, run.created[created:], run.mutations[mutations:])
@@ -99,6 +100,7 @@ class Batch:
             return None
         rows = [dispatch.event_row(event, each.actor, each.stored) for event, each in zip(events, group, strict=True)]
         mutations = len(run.mutations)
+        run.forget_proofs()
         stored = run.create(dispatch.event_record, rows)
         maker = Maker(run)
         for column in zip(*made, strict=True):

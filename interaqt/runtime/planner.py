@@ -8,7 +8,7 @@ after each step every derived value equals its definition over what the database
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import attrs
@@ -41,6 +41,8 @@ class _Part:
     group: Hashable
     rule: Rule
     make: Callable[[Sequence[Rule]], Reaction]
+    counts: bool = False
+    """Whether the values are worked out from what the database holds, not moved by a difference."""
 
 
 class Planner:
@@ -209,6 +211,7 @@ class Planner:
             ("recount", rule.property.record, rule.collection.via, paths, near),
             rule,
             lambda rules: Recount(self, [each for each in rules if isinstance(each, HostRule)], record, paths, near),
+            counts=True,
         )
 
     def _derive(self, rule: Derivation, paths: tuple[Path, ...] = (), near: bool = True) -> _Part:
@@ -219,7 +222,7 @@ class Planner:
     def _ordered(self, parts: list[_Part]) -> Reactions:
         groups: dict[Hashable, list[_Part]] = {}
         for part in parts:
-            groups.setdefault(part.group, []).append(part)
+            groups.setdefault(self._free(part, groups), []).append(part)
         try:
             order = self._downstream_first(groups)
         except CycleError:
@@ -227,6 +230,20 @@ class Planner:
             groups = {(part.group, part.rule): [part] for part in parts}
             order = self._downstream_first(groups)
         return tuple(groups[key][0].make([part.rule for part in groups[key]]) for key in order)
+
+    def _free(self, part: _Part, groups: Mapping[Hashable, Sequence[_Part]]) -> Hashable:
+        """The group of a part, without those that it depends on, or that on it, if they are counted again.
+
+        The hosts of a group are counted by one statement, and not every database shows it all of
+        them as they were before it.
+        """
+        key = part.group
+        while part.counts and any(self._depend(part.rule, other.rule) for other in groups.get(key, ())):
+            key = (key, "apart")
+        return key
+
+    def _depend(self, one: Rule, other: Rule) -> bool:
+        return one in self.graph.upstream(other) or other in self.graph.upstream(one)
 
     def _downstream_first(self, groups: dict[Hashable, list[_Part]]) -> list[Hashable]:
         sorter: TopologicalSorter[Hashable] = TopologicalSorter()

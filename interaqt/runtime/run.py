@@ -57,6 +57,10 @@ class Run:
         self._ending: Set[Place] = frozenset()
         self._due: dict[Derivation, tuple[Derive, dict[Any, bool]]] = {}
 
+    def forget_proofs(self) -> None:
+        """Before what a next event names is looked at: what was there for one may be gone for another."""
+        self.proven.clear()
+
     # -- creating
 
     def create(self, record: RecordModel, rows: Sequence[Image]) -> list[Created]:

@@ -402,3 +402,55 @@ MODELS = [User, Visit]
         "create(Visit(left=get(User, 2), right=get(User, 3)))",
         "update(get(User, 1), boss=get(User, 3))",
     )
+
+
+def test_what_depends_on_what_is_counted_again_is_counted_apart(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    boss: User | None
+    staff: Many[User] = iq.many(inverse="boss")
+    count: int = iq.Count(staff, where=lambda x: x.boss is not None and x.boss.boss is not None)
+    above: int = iq.Summation(
+        staff,
+        of=lambda x: x.boss.boss.count if x.boss is not None and x.boss.boss is not None else None,
+    )
+
+
+MODELS = [User]
+"""
+    play(
+        database,
+        model,
+        "create(User(boss=None))",
+        "create(User(boss=get(User, 1)))",
+        "create(User(boss=get(User, 1)))",
+        "update(get(User, 1), boss=get(User, 3))",
+    )
+
+
+def test_what_one_event_of_a_batch_ends_is_gone_for_the_next(database: object) -> None:
+    model = """
+@iq.interaction
+class Leave:
+    user: User
+
+
+@iq.entity
+class User:
+    name: str
+
+    @iq.deleted_by(Leave)
+    def left(self, e: Event[Leave]) -> bool:
+        return self == e.payload.user
+
+
+MODELS = [User, Leave]
+"""
+    play(
+        database,
+        model,
+        "create(User(name='a'))",
+        "dispatch_many([Leave(user=get(User, 1)), Leave(user=get(User, 1))])",
+        "dispatch_many([Leave(user=get(User, 1))])",
+    )
