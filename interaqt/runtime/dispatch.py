@@ -195,7 +195,8 @@ class InteractionDispatch:
 
     def require_references(self, run: Run, request: Any) -> None:
         """What no foreign key, lock or update has proven to exist is looked up."""
-        self._require(each for each in self.payload.references(request) if each[1:] not in run.proven)
+        if self.payload.refers:
+            self._require(each for each in self.payload.references(request) if each[1:] not in run.proven)
 
     def _require(self, references: Iterable[tuple[str, RecordModel, Any]]) -> None:
         problems = tuple(self._missing(references))

@@ -43,6 +43,11 @@ class Payload:
         if problems:
             raise PayloadError(self.interaction.name, tuple(problems))
 
+    @property
+    def refers(self) -> bool:
+        """Whether a payload can refer to records at all."""
+        return bool(self._references or self._json)
+
     def references(self, request: Any) -> Iterator[tuple[str, RecordModel, Any]]:
         """Path, record and key of everything that a payload refers to."""
         for item in self._references:

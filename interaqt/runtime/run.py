@@ -30,15 +30,18 @@ __all__ = ["Created", "Run"]
 class Created:
     """A row that was created; asking for its key waits for the statement, so ask late."""
 
-    def __init__(self, record: RecordModel, image: Image, key: Callable[[], Any]) -> None:
+    __slots__ = ("_keys", "image", "record")
+
+    def __init__(self, record: RecordModel, image: Image, keys: _Keys | None = None) -> None:
         self.record, self.image = record, image
-        self._key = key
+        self._keys = keys
 
     @property
     def key(self) -> Any:
         name = self.record.key.name
         if name not in self.image:
-            self.image[name] = self._key()
+            assert self._keys is not None
+            self._keys.fetch()
         return self.image[name]
 
 
@@ -70,11 +73,11 @@ class Run:
         if record.identity is not None:
             return self.planner.identified(record).create(self, rows)
         images, result = self.insert(record, rows)
-        keys = _Keys(result, len(rows))
+        keys = _Keys(result, images, record.key.name)
         if not self._pipelined:
             # Where nothing is gained by waiting, an unread result would only keep its statement open.
             keys.fetch()
-        return self._follow(record, [Created(record, image, keys.reader(index)) for index, image in enumerate(images)])
+        return self._follow(record, [Created(record, image, keys) for image in images])
 
     def insert(self, record: RecordModel, rows: Sequence[Image]) -> tuple[list[Image], Result]:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
@@ -95,7 +98,7 @@ class Run:
     @staticmethod
     def known(record: RecordModel, image: Image) -> Created:
         """A row whose key is known."""
-        return Created(record, image, lambda: image[record.key.name])
+        return Created(record, image)
 
     def _follow(self, record: RecordModel, made: list[Created]) -> list[Created]:
         statements = self.planner.rows(record)
@@ -269,20 +272,16 @@ class Run:
 
 
 class _Keys:
-    """The keys that an INSERT answers, fetched when the first is asked for."""
+    """The keys that an INSERT answers, fetched into the rows' images when the first is asked for."""
 
-    def __init__(self, result: Result, count: int) -> None:
-        self._result, self._count = result, count
-        self._rows: list[Any] | None = None
+    __slots__ = ("_images", "_name", "_result")
 
-    def reader(self, index: int) -> Callable[[], Any]:
-        return lambda: self.fetch()[index][0]
+    def __init__(self, result: Result, images: Sequence[Image], name: str) -> None:
+        self._result, self._images, self._name = result, images, name
 
-    def fetch(self) -> list[Any]:
-        if self._rows is None:
-            self._rows = self._result.fetchall()
-            assert len(self._rows) == self._count
-        return self._rows
+    def fetch(self) -> None:
+        for image, (key,) in zip(self._images, self._result.fetchall(), strict=True):
+            image.setdefault(self._name, key)
 
 
 def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) -> InvalidValue:

@@ -65,8 +65,9 @@ class SumUpdate(HostUpdate):
     ) -> None:
         """Run a statement of :meth:`statement` for one host; ``deltas`` are all of them, if they are known."""
         if deltas is not None and self.watched and self._reversible:
-            new = [self._reader.image(row) for row in statement.run(run.tx, given).fetchall()]
-            self._tell(run, [self._undone(image, deltas) for image in new], new)
+            new = map(self._reader.image, statement.run(run.tx, given).fetchall())
+            pairs = [(self._undone(image, deltas), image) for image in new]
+            run.updated(self.host, pairs, self._watched_names, self.names)
         else:
             self.one(run, statement, given)
 
