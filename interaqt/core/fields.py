@@ -168,6 +168,23 @@ def key(*, init: Literal[False] = False) -> Any:
     return KeySpec(Location.of_caller())
 
 
+@overload
+def one(*, inverse: str, init: Literal[False] = ...) -> Any: ...
+@overload
+def one(
+    *,
+    unique: bool = ...,
+    on_delete: OnDelete | None = ...,
+    changes: Transition[Any] | Sequence[Transition[Any]] = ...,
+) -> Any: ...
+@overload
+def one(
+    *,
+    unique: bool = ...,
+    on_delete: OnDelete | None = ...,
+    changes: Transition[Any] | Sequence[Transition[Any]] = ...,
+    default: None,
+) -> Any: ...
 def one(
     *,
     inverse: str | None = None,
@@ -175,6 +192,7 @@ def one(
     on_delete: OnDelete | None = None,
     changes: Transition[Any] | Sequence[Transition[Any]] = (),
     default: Any = attrs.NOTHING,
+    init: Literal[False] = False,
 ) -> Any:
     """A reference to one record, or to none for ``T | None``.
 

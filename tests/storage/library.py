@@ -48,7 +48,7 @@ class Author:
     born: int | None = None
     favourite: Book | None = one(default=None)
     books: Many[Book] = many(inverse="author")
-    profile: Profile | None = one(inverse="author", default=None)
+    profile: Profile | None = one(inverse="author")
 
     book_count: int = Count(books)
     mean_price: float | None = Average(books, lambda book: float_price(book))

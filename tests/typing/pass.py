@@ -243,3 +243,24 @@ def run(system: iq.MonoSystem, dsn: str) -> None:
     assert_type(app.verify(), list[iq.Difference])
     plan: Any = app.explain(Pay)
     print(plan)
+
+
+# -- the other side of a 1:1 is nobody's to give ---------------------------------------------
+
+
+@iq.entity
+class Holder:
+    id: int = iq.key()
+    name: str
+    passport: Passport | None = iq.one(inverse="holder")
+
+
+@iq.entity
+class Passport:
+    id: int = iq.key()
+    holder: Holder = iq.one(unique=True)
+    former: Holder | None = iq.one(default=None)
+
+
+passport_of_ada: Passport | None = Holder(name="Ada").passport
+passport: Passport = Passport(holder=Holder(name="Ada"))
