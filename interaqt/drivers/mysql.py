@@ -10,7 +10,7 @@ import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
@@ -22,8 +22,9 @@ from interaqt.core.errors import StorageError
 from interaqt.drivers.mysql_dialect import MySQLDialect
 from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.mysql_errors import CommitUnknown, is_retryable, violation
-from interaqt.drivers.mysql_session import ConnectionLost, QueuedResult, Session
-from interaqt.storage.database import Capability, Database, Executor, Row, Transaction, Violation
+from interaqt.drivers.mysql_session import Session
+from interaqt.drivers.mysql_transaction import MySQLReader, MySQLTransaction
+from interaqt.storage.database import Capability, Database, Executor, Transaction, Violation
 
 __all__ = ["CommitUnknown", "MySQLDB"]
 
@@ -109,7 +110,7 @@ class MySQLDB(Database):
             raise StorageError(
                 f"{isolation!r} is no isolation level; there are {', '.join(_LEVELS)}", code="transaction.isolation"
             )
-        transaction = _Transaction(self, self._take())
+        transaction = MySQLTransaction(self._take(), self.capability.pipeline, self._give)
         try:
             if isolation != "READ COMMITTED":
                 transaction.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}", ())
@@ -130,7 +131,7 @@ class MySQLDB(Database):
     def _reading(self) -> Iterator[Executor]:
         session = self._take()
         try:
-            yield _Reader(session)
+            yield MySQLReader(session)
         finally:
             self._give(session)
 
@@ -263,7 +264,7 @@ class MySQLDB(Database):
         return is_retryable(error)
 
     def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:
-        assert isinstance(tx, _Transaction)
+        assert isinstance(tx, MySQLTransaction)
         seconds = None if limit is None else max(1, math.ceil(limit.total_seconds()))
         tx.limit_waiting(seconds, self.lock_timeout)
 
@@ -286,90 +287,6 @@ def _flavor_of(connection: Any) -> str:
         oldest = ".".join(map(str, _OLDEST[flavor]))
         raise StorageError(f"the server is {flavor} {version}; it must be at least {oldest}", code="database.version")
     return flavor
-
-
-class _Transaction:
-    """Queued from BEGIN to COMMIT on one connection; waits only where a result is read, and before COMMIT."""
-
-    __slots__ = ("_database", "_session", "execute")
-
-    def __init__(self, database: MySQLDB, session: Session) -> None:
-        self._database = database
-        self._session: Session | None = session
-        self.execute: Callable[[str, Sequence[Any]], QueuedResult] = session.execute
-        if not database.capability.pipeline:
-            self.execute = session.execute_now
-        elif session.recorders:
-            self.execute = session.execute_and_record
-
-    def _open(self) -> Session:
-        if self._session is None:
-            raise StorageError("the transaction has ended already", code="transaction.ended")
-        return self._session
-
-    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        return self._open().execute_many(sql, rows)
-
-    def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
-        return self._open().stream(sql, values, size)
-
-    def limit_waiting(self, seconds: int | None, usual: int | None) -> None:
-        self._open().limit_waiting(seconds, usual)
-
-    def commit(self) -> None:
-        session = self._open()
-        session.sync()
-        if session.error is not None:
-            raise session.error  # the rest would be committed without what failed
-        if not session.alive():
-            session.broken = True
-            raise ConnectionLost("the connection was lost before the commit was sent")
-        try:
-            session.execute_now("COMMIT")
-        except ConnectionLost as error:
-            raise CommitUnknown(f"the connection broke during the commit: {error}") from error
-        self._end()
-
-    def rollback(self) -> None:
-        session = self._session
-        if session is None:
-            return
-        if not session.broken:
-            with contextlib.suppress(pymysql.MySQLError):
-                session.sync()
-            with contextlib.suppress(pymysql.MySQLError):
-                session.execute_now("ROLLBACK")
-        self._end()
-
-    def _end(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            self._database._give(session)
-
-
-class _Reader:
-    """Statements outside a transaction, each sent and waited for by itself."""
-
-    __slots__ = ("_session", "execute")
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.execute: Callable[[str, Sequence[Any]], QueuedResult] = session.execute_alone
-
-    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        touched = self._session.execute_many(sql, rows)
-        self._session.execute("COMMIT")
-        self._session.sync()
-        return touched
-
-    def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
-        session = self._session
-        try:
-            yield from session.stream(sql, values, size)
-        finally:
-            if not session.broken:
-                session.execute("COMMIT")
-                session.sync()
 
 
 #: Connections of a parent process: a child neither uses nor closes them.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import peewee
 
 from interaqt.drivers.mysql_errors import unless_mark
-from interaqt.drivers.mysql_update import MySQLUpdate
+from interaqt.drivers.mysql_update import ByKey, MySQLDelete, MySQLUpdate
 from interaqt.storage.names import object_name
 from interaqt.storage.programs import Plan
 from interaqt.storage.sql import template
@@ -36,7 +36,7 @@ def _update(query: Any, dialect: MySQLDialect) -> Plan:
     table, where = query.table, query._where
     source = query._from[0] if query._from else None
     if source is None:
-        # The optimizer looks at every row of the table for an IN; it joins well.
+        # An IN of an UPDATE or a DELETE looks at every row of the table.
         source, where = _joined(where)
     values = sorted(query._update.items(), key=lambda item: item[0].name)
     key = peewee.Column(table, table.record.key.column)
@@ -45,7 +45,7 @@ def _update(query: Any, dialect: MySQLDialect) -> Plan:
     if not query._returning:
         return Plan((update,))
     told = peewee.Select([table], query._returning)
-    told = told.where(where) if source is None else told.join(source, on=where)
+    told = told.where(where) if source is None else told.from_(ByKey(source, table, where))
     return Plan((update, told), answer=1)
 
 
@@ -54,7 +54,7 @@ def _joined(where: Any) -> tuple[Any, Any]:
     if not _is_in_select(where):
         return None, where
     (chosen,) = where.rhs._returning
-    source = where.rhs.alias("chosen")
+    source = where.rhs.distinct().alias("chosen")
     return source, where.lhs == peewee.Column(source, chosen.name)
 
 
@@ -68,12 +68,15 @@ def _is_in_select(where: Any) -> bool:
 def _delete(query: Any, dialect: MySQLDialect) -> Plan:
     table, record = query.table, query.table.record
     own = [each for each in record.references() if each.target is record and each.type.nullable]
+    if not query._returning and _is_in_select(query._where):
+        source, where = _joined(query._where)
+        return Plan((MySQLDelete(source, table, where),))
     if not query._returning or ("DELETE" in dialect.answering and not own and not _is_in_select(query._where)):
         return Plan((query,))
     key = peewee.Column(table, record.key.column)
     source, where = _joined(query._where)
     found = peewee.Select([table], [key, *query._returning])
-    found = found.where(where) if source is None else found.join(source, on=where)
+    found = found.where(where) if source is None else found.from_(ByKey(source, table, where))
     target, column = (dialect.quote(name).replace("%", "%%") for name in (table.__name__, key.name))
 
     def by_keys(count: int) -> list[str]:
@@ -84,6 +87,20 @@ def _delete(query: Any, dialect: MySQLDialect) -> Plan:
         return [*freed, f"DELETE FROM {target} WHERE {these}"]
 
     return Plan((found.for_update(),), then=by_keys)
+
+
+# -- SELECT --------------------------------------------------------------------------------------
+
+
+def _select(query: Any, dialect: MySQLDialect) -> Plan:
+    """One that locks rows locks those that it looks at."""
+    if query._for_update is None or not _is_in_select(query._where) or len(query._from_list) != 1:
+        return Plan((query,))
+    source, where = _joined(query._where)
+    (table,) = query._from_list
+    joined = query.from_(ByKey(source, table, where))
+    joined._where = None
+    return Plan((joined,))
 
 
 # -- INSERT --------------------------------------------------------------------------------------
@@ -137,6 +154,7 @@ def _unless(query: Any, values: Mapping[str, Any], is_list: bool) -> Any:
 
 
 _PLANS: dict[type, Callable[[Any, MySQLDialect], Plan]] = {
+    peewee.Select: _select,
     peewee.Update: _update,
     peewee.Delete: _delete,
     peewee.Insert: _insert,

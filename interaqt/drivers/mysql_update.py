@@ -1,4 +1,9 @@
-"""UPDATE as MySQL and MariaDB write it: another source is joined, and assignments take turns."""
+"""UPDATE and DELETE as MySQL and MariaDB write them: another source is joined, and assignments take turns.
+
+A source of given rows comes first, and the table's rows are found by their keys: every row that
+is looked at is locked, and the optimizer, which knows nothing of the source, may prefer to look at
+all of a small table.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,50 @@ from typing import Any
 
 import peewee
 
-__all__ = ["MySQLUpdate"]
+__all__ = ["ByKey", "MySQLDelete", "MySQLUpdate"]
 
 Assignment = tuple[peewee.Column, peewee.Node]
 
 _OLD = "old#"
+
+
+class ByKey(peewee.Join):
+    """The rows of a table that a condition finds by their keys for those of a source."""
+
+    def __init__(self, source: peewee.Source, table: peewee.Table, where: peewee.Node) -> None:
+        super().__init__(source, table, "STRAIGHT_JOIN", where)
+        self._where = where
+
+    def __sql__(self, ctx: Any) -> Any:
+        ctx.sql(self.lhs).literal(" STRAIGHT_JOIN ").sql(self.rhs).literal(" FORCE INDEX (PRIMARY)")
+        with ctx.scope_normal():
+            return ctx.literal(" ON ").sql(self._where)
+
+
+class MySQLDelete(peewee.Node):
+    """Deletes the rows of a table that a source names by their keys."""
+
+    def __init__(self, source: peewee.Source, table: peewee.Table, where: peewee.Node) -> None:
+        self._join = _Named(source, table, where)
+        self._table = table
+
+    def __sql__(self, ctx: Any) -> Any:
+        ctx.alias_manager[self._table] = self._table.__name__
+        with ctx.scope_values(subquery=True):
+            ctx.literal("DELETE ").sql(self._table).literal(" FROM ")
+        return ctx.sql(self._join)
+
+
+class _Named(ByKey):
+    """In a statement that writes to the table, which has its own name there."""
+
+    def __sql__(self, ctx: Any) -> Any:
+        with ctx.scope_source(parentheses=False):
+            ctx.sql(self.lhs).literal(" STRAIGHT_JOIN ")
+        with ctx.scope_values(subquery=True):
+            ctx.sql(self.rhs).literal(" FORCE INDEX (PRIMARY) ON ")
+        with ctx.scope_normal():
+            return ctx.sql(self._where)
 
 
 class MySQLUpdate(peewee.Node):
@@ -36,7 +80,7 @@ class MySQLUpdate(peewee.Node):
         self._table = table
         self._key = key
         self._where = where
-        self._source = source
+        self._join = None if source is None else _Named(source, table, where)
         ordered = _in_turn(table, assignments, database)
         self._assignments = assignments if ordered is None else ordered
         self._from_old = ordered is None and not simultaneous
@@ -44,11 +88,10 @@ class MySQLUpdate(peewee.Node):
     def __sql__(self, ctx: Any) -> Any:
         # A subselect that reads the table calls it by its own name.
         ctx.alias_manager[self._table] = self._table.__name__
-        with ctx.scope_values(subquery=True):
-            ctx.literal("UPDATE ").sql(self._table)
+        ctx.literal("UPDATE ")
+        self._rows(ctx)
         if self._from_old:
             self._join_old(ctx)
-        self._join_source(ctx)
         ctx.literal(" SET ")
         for place, (column, value) in enumerate(self._assignments):
             ctx.literal(", " if place else "")
@@ -58,24 +101,24 @@ class MySQLUpdate(peewee.Node):
                     ctx.alias_manager[self._table] = _OLD
                 ctx.sql(value)
                 ctx.alias_manager[self._table] = self._table.__name__
-        if self._source is None:
+        if self._join is None:
             with ctx.scope_normal(subquery=True):
                 ctx.literal(" WHERE ").sql(self._where)
         return ctx
 
-    def _join_source(self, ctx: Any) -> None:
-        if self._source is not None:
-            with ctx.scope_source(parentheses=False):
-                ctx.literal(" JOIN ").sql(self._source)
-            with ctx.scope_normal():
-                ctx.literal(" ON ").sql(self._where)
+    def _rows(self, ctx: Any) -> None:
+        if self._join is not None:
+            ctx.sql(self._join)
+        else:
+            with ctx.scope_values(subquery=True):
+                ctx.sql(self._table)
 
     def _join_old(self, ctx: Any) -> None:
         name, old, key = (peewee.Entity(each) for each in (self._table.__name__, _OLD, self._key.name))
         with ctx.scope_normal(subquery=True):
-            ctx.literal(" JOIN (SELECT ").sql(name).literal(".* FROM ").sql(name)
-            self._join_source(ctx)
-            if self._source is None:
+            ctx.literal(" JOIN (SELECT ").sql(name).literal(".* FROM ")
+            self._rows(ctx)
+            if self._join is None:
                 ctx.literal(" WHERE ").sql(self._where)
             ctx.literal(" FOR UPDATE) AS ").sql(old).literal(" ON ").sql(old).literal(".").sql(key)
             ctx.literal(" = ").sql(self._key)

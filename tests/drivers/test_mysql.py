@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,10 +20,17 @@ from interaqt.drivers.mysql import CommitUnknown, MySQLDB
 from interaqt.drivers.mysql_case import DIFFERENT
 from interaqt.drivers.mysql_dialect import MySQLDialect
 from interaqt.drivers.mysql_dsn import connection_arguments
+from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.mysql_update import MySQLUpdate
 from interaqt.drivers.mysql_values import literal
+from interaqt.storage.prepared import KEY
 from interaqt.storage.sql import binder, compile_statement, converters_of, render
+from interaqt.storage.statements import Statements
 from tests.core.expression_strategies import ROOT
+from tests.databases import fresh_mysql
+from tests.oracle.test_stateful import run
+from tests.runtime.test_identity import Magazine, Reader
+from tests.storage.library import Book, book_id, stocked
 
 TABLE = "CREATE TABLE `t` (`id` BIGINT PRIMARY KEY, `n` BIGINT, `m` BIGINT, `s` VARCHAR(255)) "
 ADD, MOVE = "INSERT INTO `t` (`id`, `n`) VALUES (%s, %s)", "UPDATE `t` SET `n` = `n` + %s WHERE `id` = %s"
@@ -368,3 +377,67 @@ def test_a_connection_string_says_what_arguments_would() -> None:
 def test_a_wrong_connection_string_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"begins with|which database|has no 'colour'"):
         MySQLDB(wrong)
+
+
+# -- statements as MySQL needs them ------------------------------------------------------------
+
+
+@contextmanager
+def as_mysql() -> Iterator[MySQLDB]:
+    """A database that is spoken to as if it were MySQL: no RETURNING, and assignments that take turns."""
+    with fresh_mysql() as database:
+        dialect, known = MySQLDialect("MySQL"), MySQLDialect("MariaDB").collation
+        dialect.column_types = {
+            kind: words.replace(dialect.collation, known) for kind, words in dialect.column_types.items()
+        }
+        dialect.table_options = dialect.table_options.replace(dialect.collation, known)
+        database.__dict__["dialect"] = dialect
+        connect = database._connect
+
+        def plainer() -> Session:
+            session = connect()
+            session.execute_now("SET SESSION sql_mode = replace(@@sql_mode, 'SIMULTANEOUS_ASSIGNMENT', '')")
+            return session
+
+        database._connect = plainer  # type: ignore[method-assign]
+        yield database
+
+
+def test_nothing_drifts_where_no_statement_answers() -> None:
+    seen: set[str] = set()
+
+    @contextmanager
+    def recorded() -> Iterator[MySQLDB]:
+        with as_mysql() as database, database.recording() as recorder:
+            yield database
+        seen.update(sql for sql, _ in recorder.statements)
+
+    run(recorded, 5, 30)
+    assert not [sql for sql in seen if " RETURNING " in sql]
+    assert any("last_insert_id" in sql.lower() for sql in seen)
+
+
+@pytest.mark.parametrize("database", ["as MariaDB", "as MySQL"])
+def test_what_is_there_already_is_found_and_not_made_again(database: str) -> None:
+    with as_mysql() if database == "as MySQL" else fresh_mysql() as found:
+        magazine = Magazine(found)
+        first = magazine.subscribe("ann", "news", "1")
+        again = magazine.subscribe("ann", "news", "2")
+        assert (len(first.created(Reader)), len(again.created(Reader))) == (1, 0)
+        assert magazine.count(Reader) == 1
+
+
+def test_rows_that_are_given_are_found_by_their_keys_and_no_other_is_locked(mysql_db: MySQLDB) -> None:
+    storage = stocked(mysql_db)
+    record = storage.record_of(Book)
+    statements = Statements(storage.schema)
+    transaction = mysql_db.begin()
+    for prepared in (statements.read_rows(record, [record.key]), statements.delete_rows(record)):
+        with mysql_db.recording() as recorder:
+            other = mysql_db.begin()
+            prepared.run(other, [{KEY: book_id(1)}, {KEY: book_id(2)}])
+            other.rollback()
+        (sql, values) = next(each for each in recorder.statements if "JSON_TABLE" in each[0])
+        plan = transaction.execute(f"EXPLAIN {sql}", values).fetchall()
+        assert [row[3] for row in plan if row[2] in ("book", "t1", "t2")] == ["eq_ref"], plan
+    transaction.rollback()

@@ -85,6 +85,9 @@ def statements(recorder: Recorder) -> list[str]:
     found = []
     for sql, _ in recorder.statements:
         words = sql.replace('"', "").replace("`", "").split()
+        if "STRAIGHT_JOIN" in words:  # the rows that were given come first there
+            words[1:] = ["", "FROM", words[words.index("STRAIGHT_JOIN") + 1]]
+            words[1] = words[3]
         if words[0] in ("INSERT", "DELETE"):
             found.append(f"{words[0]} {words[2]}")
         elif words[0] == "UPDATE":
