@@ -268,7 +268,8 @@ def test_of_two_dispatches_that_wait_for_each_other_one_goes_again(impatient: Po
     for thread in threads:
         thread.join(10)
     assert errors == []
-    assert len(seen) == 3
+    # On a busy machine the one that goes again may meet the other still waiting, and go once more.
+    assert len(seen) >= 3
     assert [account.balance for account in storage.query(Account)] == [1, 1]
     assert storage.query(iq.InteractionEvent).count() == 2
 
