@@ -24,8 +24,8 @@ def memory() -> Iterator[Database]:
 
 @pytest.fixture
 def hasty_postgresql(postgresql_dsn: str) -> str:
-    """A server for many small models: commits don't wait for the disk, nor queries for a compiler."""
-    return make_conninfo(postgresql_dsn, options="-c synchronous_commit=off -c jit=off")
+    """A server for many small models: commits don't wait for the disk."""
+    return make_conninfo(postgresql_dsn, options="-c synchronous_commit=off")
 
 
 @pytest.fixture

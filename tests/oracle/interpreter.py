@@ -359,7 +359,8 @@ def aggregate(spec: Any, elements: list[View]) -> Any:
 
 
 def _declared(record: RecordModel) -> RecordDeclaration:
-    return record.cls.__iq_record__  # type: ignore[attr-defined, no-any-return]
+    declaration: RecordDeclaration = vars(record.cls)["__iq_record__"]
+    return declaration
 
 
 def _stored(record: RecordModel) -> list[Property | Reference]:
@@ -378,7 +379,7 @@ def _visible(record: RecordModel) -> list[str]:
 
 def _follows(record: RecordModel, name: str) -> bool:
     """Whether a derived record takes the attribute from its source: what interactions change is its own."""
-    return not record.attributes[name].changes  # type: ignore[attr-defined, no-any-return]
+    return not getattr(record.attributes[name], "changes", ())
 
 
 def _initial(attribute: Property | Reference) -> Any:
