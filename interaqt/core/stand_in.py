@@ -11,7 +11,7 @@ import attrs
 from interaqt.core.errors import did_you_mean
 from interaqt.core.expressions import BOOL, INT, Aggregate, Attr, Expr, Op, Param, Root
 from interaqt.core.lift import lift
-from interaqt.core.model import Attribute, Collection, ComputedProperty, Mirror, Property, Reference
+from interaqt.core.model import Attribute, Collection, ComputedProperty, Mirror, Property, RecordModel, Reference
 from interaqt.core.trace_session import current, refusal, refuse
 from interaqt.core.traced import Traced, wrapped
 from interaqt.core.typed_operations import compare
@@ -55,6 +55,9 @@ class TracedRecord(Traced):
         expr, record = self._iq_expr, self._iq_expr.type.record
         assert record is not None
         attribute = record.attributes.get(name)
+        if isinstance(attribute, Property | Reference) and attribute.hidden:
+            # What a computation keeps for itself is nobody else's to read.
+            attribute = None
         match attribute:
             case Property() | Reference():
                 return present(Attr(expr, name, attribute.type))
@@ -70,7 +73,7 @@ class TracedRecord(Traced):
             case ComputedProperty():
                 return _compute(self, expr, attribute)
             case _:
-                return _member(self, record.cls, record.name, name, list(record.attributes))
+                return _member(self, record.cls, record.name, name, _visible(record))
 
 
 class TracedMany:
@@ -160,6 +163,10 @@ def _compute(owner: Traced, expr: Expr, attribute: ComputedProperty) -> Any:
         return _whole(attribute.function(owner))
     finally:
         session.computing.pop()
+
+
+def _visible(record: RecordModel) -> list[str]:
+    return [name for name, each in record.attributes.items() if not getattr(each, "hidden", False)]
 
 
 def _member(owner: object, cls: type | None, title: str, name: str, known: list[str]) -> Any:

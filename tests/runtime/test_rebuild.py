@@ -81,3 +81,10 @@ def test_a_value_that_was_given_is_explained_by_who_changes_it(site: Site) -> No
     assert site.app.explain(site.posts[0], "title").rows == ()
     with pytest.raises(iq.InvalidQuery, match="Did you mean 'title'"):
         site.app.explain(site.posts[0], "titel")
+
+
+def test_what_a_computation_keeps_for_itself_is_nobody_elses_to_read(site: Site) -> None:
+    with pytest.raises(iq.TraceError) as refused:
+        site.storage.query(Post).where(lambda post: post.popular__matching > 0)  # type: ignore[attr-defined]
+    assert "Post has no attribute 'popular__matching'" in str(refused.value)
+    assert "popular__matching" not in refused.value.hint
