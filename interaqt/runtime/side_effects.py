@@ -15,7 +15,6 @@ from interaqt.runtime.result import Outcome
 __all__ = ["RecordChange", "SideEffect", "run_side_effects", "side_effect"]
 
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
 
 _KINDS: tuple[MutationKind, ...] = ("create", "update", "delete")
 

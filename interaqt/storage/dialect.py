@@ -16,7 +16,7 @@ from peewee import Node
 
 from interaqt.core.expressions import Op
 from interaqt.core.types import Kind, ValueType
-from interaqt.storage.convert import Convert, checker, json_reader, optional, stored_type
+from interaqt.storage.convert import Convert, checker, optional, stored_type
 from interaqt.storage.programs import Plan
 from interaqt.storage.sql import template
 
@@ -118,8 +118,6 @@ class Dialect(ABC):
     """Keeps rows from changing, while others may keep them, too."""
     table_options: str = ""
     """What follows the parenthesis of CREATE TABLE."""
-    max_identifier: int = 63
-    """How many bytes of a name the database tells apart."""
     partial_unique: str | None = "CREATE UNIQUE INDEX {name} ON {table} ({columns}) WHERE {condition}"
     """The statement that keeps values unique among some rows; None where there is none."""
     references_inline: bool = False
@@ -261,9 +259,6 @@ class Dialect(ABC):
 
     @abstractmethod
     def _from_column(self, type: ValueType) -> Convert | None: ...
-
-    def _read_json(self, type: ValueType) -> Convert:
-        return json_reader(type)
 
 
 _NULL_SAFE = frozenset({"eq", "ne"})

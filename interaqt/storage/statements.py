@@ -17,7 +17,7 @@ from interaqt.core.types import Kind, ValueType
 from interaqt.storage.prepared import KEY, Given, Image, Prepared, PreparedRows, Reader, RowsOf, Stored
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Binding, Row, Scope
-from interaqt.storage.sql import bind, constant, plain, render, template
+from interaqt.storage.sql import bind, constant, plain, template
 
 __all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Statements", "Stored"]
 
@@ -309,17 +309,7 @@ class Statements:
         With ``lock``, what lies behind references is kept until the transaction ends: a delta is
         right only as long as all that it was taken of stays as it was.
         """
-        scope = Scope(self.schema, bindings, lock=lock)
-        if first is None:
-            return render(expr, self.schema.dialect, scope.leaf)
-        ask = first
-
-        def leaf(each: Expr) -> peewee.Node | None:
-            found = ask(each)
-            # A select has a truth of its own, which would run it.
-            return scope.leaf(each) if found is None else found
-
-        return render(expr, self.schema.dialect, leaf)
+        return Scope(self.schema, bindings, first=first, lock=lock).render(expr)
 
     def _slot(self, name: str, type: ValueType) -> peewee.Node:
         return bind(name, type, self.schema.dialect)
