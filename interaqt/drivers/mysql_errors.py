@@ -9,20 +9,10 @@ import re
 
 import pymysql
 
-from interaqt.core.errors import StorageError
+from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.storage.database import Violation
 
-__all__ = ["CommitUnknown", "is_retryable", "unless_mark", "violation"]
-
-
-class CommitUnknown(StorageError):
-    """The connection broke while a commit was under way: it may have happened or not.
-
-    Never retried by itself, for that could do the same thing twice; a dispatch with an
-    idempotency key can be sent again.
-    """
-
-    default_code = "transaction.commit_unknown"
+__all__ = ["is_retryable", "unless_mark", "violation"]
 
 
 _RETRYABLE = frozenset(
@@ -62,7 +52,7 @@ def unless_mark(constraint: str) -> str:
 def is_retryable(error: BaseException) -> bool:
     """Whether running the transaction again may heal the error."""
     if not isinstance(error, pymysql.MySQLError):
-        return False
+        return isinstance(error, ConnectionLost)
     number = _number(error)
     if number == 1062:
         # Another transaction made the row after this one had looked: it will be found now.

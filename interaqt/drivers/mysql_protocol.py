@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import pymysql
-from pymysql.err import OperationalError, raise_mysql_exception
+from pymysql.err import raise_mysql_exception
 
-__all__ = ["ConnectionLost", "command", "length_at", "mysql_error", "packet_from"]
+from interaqt.drivers.pipeline import ConnectionLost
+
+__all__ = ["command", "length_at", "mysql_error", "packet_from"]
 
 _COM_QUERY = b"\x03"
 _LARGEST = 0xFFFFFF
-
-
-class ConnectionLost(OperationalError):
-    """The connection broke; what was sent on it may or may not have been run."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(2013, message)
 
 
 def command(text: bytes) -> bytes:

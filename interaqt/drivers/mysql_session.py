@@ -21,68 +21,26 @@ from typing import Any, BinaryIO
 
 import pymysql
 
-from interaqt.drivers.mysql_protocol import ConnectionLost, command, length_at, mysql_error, packet_from
+from interaqt.drivers.mysql_protocol import command, length_at, mysql_error, packet_from
 from interaqt.drivers.mysql_values import Column, column_of, literal, read_row
+from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost, PipelinedSession, QueuedResult
 from interaqt.storage.database import Recorder, Row
 
-__all__ = ["ConnectionLost", "QueuedResult", "Session"]
+__all__ = ["Session"]
 
 #: What is sent before anything is read: all of it must fit the buffers of client and server, or
 #: the one would wait to write an answer while the other waits to write the next command.
 UNREAD_BYTES = 32_768
-#: How many rows ``execute_many`` sends before it waits.
-BATCH = 1_000
 
 
-class QueuedResult:
-    """The outcome of a statement that may still be on its way; reading it waits for it."""
-
-    __slots__ = ("_error", "_next", "_rowcount", "_rows", "_session", "sql")
-
-    def __init__(self, session: Session, sql: str) -> None:
-        self._session: Session | None = session
-        self._rows: list[Row] = []
-        self._rowcount = -1
-        self._next = 0
-        self._error: BaseException | None = None
-        self.sql = sql
-
-    def _wait(self) -> None:
-        if self._session is not None:
-            self._session.sync()
-        if self._error is not None:
-            raise self._error
-
-    @property
-    def rowcount(self) -> int:
-        self._wait()
-        return self._rowcount
-
-    def fetchone(self) -> Row | None:
-        self._wait()
-        if self._next >= len(self._rows):
-            return None
-        self._next += 1
-        return self._rows[self._next - 1]
-
-    def fetchall(self) -> list[Row]:
-        self._wait()
-        rows = self._rows[self._next :] if self._next else self._rows
-        self._next = len(self._rows)
-        return rows
-
-
-class Session:
+class Session(PipelinedSession):
     """The statements of one connection, which is nobody else's meanwhile."""
 
     def __init__(self, connection: Any) -> None:
+        super().__init__()
         self.connection = connection
         """Opened by PyMySQL, whose own way of running statements waits for each."""
-        self.recorders: tuple[Recorder, ...] = ()
-        self.broken = False
-        """Left in the middle of an exchange: only closing it helps."""
-        self.error: BaseException | None = None
-        """The first error since ``start``, or since the last ROLLBACK TO SAVEPOINT."""
+        # The error is the first since ``start``, or since the last ROLLBACK TO SAVEPOINT.
         self._socket: socket.socket = self.connection._sock
         self._file: BinaryIO = self.connection._rfile
         self.limited_from: int | None = None
@@ -100,8 +58,7 @@ class Session:
         if self.limited_from is not None:
             self.limit_waiting(None, self.limited_from)
 
-    def fit(self) -> bool:
-        """Whether the connection can go to the next user."""
+    def finish(self) -> bool:
         return not self.broken and not self._pending and self._streaming is None
 
     def limit_waiting(self, seconds: int | None, usual: int | None) -> None:
@@ -120,6 +77,13 @@ class Session:
             return False
         return not readable and not failed
 
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            if self.broken:
+                self.connection._force_close()
+            else:
+                self.connection.close()
+
     # -- statements ------------------------------------------------------------------------
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
@@ -129,7 +93,7 @@ class Session:
         payload = (sql % tuple([literal(value) for value in values])).encode()
         if sql.startswith("ROLLBACK TO"):
             # What failed since the savepoint is taken back, so it no longer stands in the way.
-            with contextlib.suppress(pymysql.MySQLError):
+            with contextlib.suppress(pymysql.MySQLError, ConnectionLost):
                 self.sync()
             self.error = self.error if self.broken else None
         elif self._pending and self._unread + len(payload) > UNREAD_BYTES:
@@ -139,30 +103,12 @@ class Session:
         self._pending.append(result)
         return result
 
-    def execute_and_record(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
-        for recorder in self.recorders:
-            recorder.statements.append((sql, tuple(values)))
-        return self.execute(sql, values)
-
-    def execute_now(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
-        result = self.execute_and_record(sql, values)
-        self.sync()
-        return result
-
     def execute_alone(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
         """A statement outside a transaction: what it began ends in the same round trip."""
         result = self.execute_and_record(sql, values)
         self.execute("COMMIT")
         self.sync()
         return result
-
-    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        execute = self.execute_and_record if self.recorders else self.execute
-        touched = 0
-        for start in range(0, len(rows), BATCH):
-            results = [execute(sql, row) for row in rows[start : start + BATCH]]
-            touched += sum(result.rowcount for result in results)
-        return touched
 
     def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
         """Rows as the server sends them; another statement meanwhile first takes the rest into memory."""
@@ -189,6 +135,25 @@ class Session:
         except pymysql.MySQLError as error:
             self.error = self.error or error
             raise
+
+    # -- the end of a transaction ----------------------------------------------------------
+
+    def ready_to_commit(self) -> None:
+        self.sync()
+        if self.error is not None:
+            raise self.error  # the rest would be committed without what failed
+
+    def commit(self) -> None:
+        try:
+            self.execute_now("COMMIT")
+        except ConnectionLost as error:
+            raise CommitUnknown(f"the connection broke during the commit: {error}") from error
+
+    def rollback(self) -> None:
+        with contextlib.suppress(pymysql.MySQLError, ConnectionLost):
+            self.sync()
+        with contextlib.suppress(pymysql.MySQLError, ConnectionLost):
+            self.execute_now("ROLLBACK")
 
     # -- waiting ---------------------------------------------------------------------------
 
@@ -226,8 +191,6 @@ class Session:
                     rows.append(read_row(columns, packet))
                 result._rowcount = len(rows)
         except pymysql.MySQLError as error:
-            if isinstance(error, ConnectionLost):
-                raise
             result._session, result._error = None, error
             self.error = self.error or error
             return error
@@ -314,7 +277,7 @@ class _Stream:
         session = self._session
         try:
             packet = session._row_packet(self._sql)
-        except (OSError, pymysql.MySQLError) as error:
+        except (OSError, pymysql.MySQLError, ConnectionLost) as error:
             session.broken = True
             session.error = error
             self._end()

@@ -8,6 +8,7 @@ is ``sync``, which a commit or the reading of a result calls for.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import select
@@ -22,72 +23,27 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost, PipelinedSession, QueuedResult
 from interaqt.storage.database import Recorder, Row
 
-__all__ = ["ConnectionLost", "PipelineResult", "Session"]
+__all__ = ["Session"]
 
 #: A connection keeps this many statements prepared; further ones are parsed at each use.
 PREPARED_LIMIT = 4_000
-#: How many rows ``execute_many`` sends before it waits: results must not pile up.
-BATCH = 1_000
 
 
-class ConnectionLost(psycopg.OperationalError):
-    """The connection broke; what was sent on it may or may not have been run."""
-
-
-class PipelineResult:
-    """The outcome of a statement that may still be on its way; reading it waits for it."""
-
-    __slots__ = ("_error", "_next", "_rowcount", "_rows", "_session")
-
-    def __init__(self, session: Session) -> None:
-        self._session: Session | None = session
-        self._rows: list[Row] = []
-        self._rowcount = -1
-        self._next = 0
-        self._error: BaseException | None = None
-
-    def _wait(self) -> None:
-        if self._session is not None:
-            self._session.sync()
-        if self._error is not None:
-            raise self._error
-
-    @property
-    def rowcount(self) -> int:
-        self._wait()
-        return self._rowcount
-
-    def fetchone(self) -> Row | None:
-        self._wait()
-        if self._next >= len(self._rows):
-            return None
-        self._next += 1
-        return self._rows[self._next - 1]
-
-    def fetchall(self) -> list[Row]:
-        self._wait()
-        rows = self._rows[self._next :] if self._next else self._rows
-        self._next = len(self._rows)
-        return rows
-
-
-class Session:
+class Session(PipelinedSession):
     """The statements of one connection, which is nobody else's meanwhile."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        super().__init__()
         self.connection = connection
-        self.recorders: tuple[Recorder, ...] = ()
-        self.broken = False
-        """Left in the middle of an exchange: only closing it helps."""
-        self.error: BaseException | None = None
-        """The first error since ``start``; the server ignores what follows it."""
-        self.failed_at: PipelineResult | str | None = None
+        # The error is the first since ``start``; the server ignores what follows it.
+        self.failed_at: QueuedResult | str | None = None
         """The statement, or the text of the one being prepared, that the error is about."""
         self._pgconn = connection.pgconn
         self._prepared: dict[str, bytes] = {}
-        self._pending: list[PipelineResult | str] = []
+        self._pending: list[QueuedResult | str] = []
         self._transformer = Transformer(connection)
         self._cursors = 0
         self._pgconn.nonblocking = 1
@@ -125,40 +81,32 @@ class Session:
             return False
         return self._pgconn.status == ConnStatus.OK
 
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self.connection.close()
+
     # -- statements ------------------------------------------------------------------------
 
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> PipelineResult:
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> QueuedResult:
         """Queue a statement."""
         form = _FORMS.get
         parameters = [form(type(value), _other)(value) for value in values]
         name = self._prepared.get(sql)
-        if name is None:
-            name = self._prepare(sql)
-        if name:
-            self._pgconn.send_query_prepared(name, parameters)
-        else:
-            self._pgconn.send_query_params(_numbered(sql), parameters)
-        result = PipelineResult(self)
+        try:
+            if name is None:
+                name = self._prepare(sql)
+            if name:
+                self._pgconn.send_query_prepared(name, parameters)
+            else:
+                self._pgconn.send_query_params(_numbered(sql), parameters)
+        except psycopg.OperationalError as lost:
+            self.broken = True
+            found = ConnectionLost(str(lost))
+            self._abandon(found)
+            raise found from lost
+        result = QueuedResult(self, sql)
         self._pending.append(result)
         return result
-
-    def execute_and_record(self, sql: str, values: Sequence[Any] = ()) -> PipelineResult:
-        for recorder in self.recorders:
-            recorder.statements.append((sql, tuple(values)))
-        return self.execute(sql, values)
-
-    def execute_now(self, sql: str, values: Sequence[Any] = ()) -> PipelineResult:
-        result = self.execute_and_record(sql, values)
-        self.sync()
-        return result
-
-    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        execute = self.execute_and_record if self.recorders else self.execute
-        touched = 0
-        for start in range(0, len(rows), BATCH):
-            results = [execute(sql, row) for row in rows[start : start + BATCH]]
-            touched += sum(result.rowcount for result in results)
-        return touched
 
     def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
         """Rows through a cursor of the server's; inside a transaction."""
@@ -184,6 +132,30 @@ class Session:
         self._pending.append(sql)
         return name
 
+    # -- the end of a transaction ----------------------------------------------------------
+
+    def ready_to_commit(self) -> None:
+        if self._pgconn.transaction_status == TransactionStatus.INERROR and self.error is not None:
+            raise self.error  # the server would answer COMMIT with a rollback, and no error
+
+    def commit(self) -> None:
+        result = self.execute_and_record("COMMIT")
+        try:
+            self.sync()
+        except (psycopg.OperationalError, ConnectionLost) as error:
+            if self.broken and (isinstance(error, ConnectionLost) or self.failed_at is result):
+                raise CommitUnknown(f"the connection broke during the commit: {error}") from error
+            raise
+
+    def rollback(self) -> None:
+        # Where an error is still on its way, the first ROLLBACK is skipped together with the rest.
+        for _ in range(2):
+            if self.broken or self._pgconn.transaction_status == TransactionStatus.IDLE:
+                break
+            with contextlib.suppress(psycopg.Error, ConnectionLost):
+                self.execute_and_record("ROLLBACK")
+                self.sync()
+
     # -- waiting ---------------------------------------------------------------------------
 
     def sync(self) -> None:
@@ -208,7 +180,7 @@ class Session:
                 error = self._settle(pending, outcome, error)
             self._expect_sync()
             self.broken = False
-        except psycopg.OperationalError as lost:
+        except (psycopg.OperationalError, ConnectionLost) as lost:
             # The server's last word says more than the end of the stream does.
             found = self.error or (lost if isinstance(lost, ConnectionLost) else ConnectionLost(str(lost)))
             self._abandon(found)
@@ -228,7 +200,7 @@ class Session:
         return result
 
     def _settle(
-        self, pending: PipelineResult | str, outcome: PGresult, error: BaseException | None
+        self, pending: QueuedResult | str, outcome: PGresult, error: BaseException | None
     ) -> BaseException | None:
         status = outcome.status
         if status == ExecStatus.FATAL_ERROR:
@@ -264,7 +236,7 @@ class Session:
     def _abandon(self, error: BaseException) -> None:
         self.error = self.error or error
         for pending in self._pending:
-            if isinstance(pending, PipelineResult) and pending._session is not None:
+            if isinstance(pending, QueuedResult) and pending._session is not None:
                 pending._session, pending._error = None, error
         self._pending.clear()
 

@@ -7,13 +7,13 @@ import os
 import re
 import sqlite3
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from interaqt.core.errors import StorageError
+from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.sqlite_dialect import SQLiteDialect
 from interaqt.drivers.sqlite_functions import register
 from interaqt.storage.database import Capability, Database, Executor, Recorder, Row, Transaction, Violation
@@ -42,6 +42,10 @@ class SQLiteDB(Database):
         pipeline=False,
         returning=True,
     )
+    columns_query = (
+        "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_xinfo(t.name) c"
+        " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
 
     def __init__(
         self, path: str | os.PathLike[str] = ":memory:", timeout: float = 5.0, synchronous: str = "NORMAL"
@@ -56,11 +60,11 @@ class SQLiteDB(Database):
         self._in_memory = self.path == ":memory:"
         self._closed = False
         self._forget()
-        _at_fork(self)
+        forget_at_fork(self)
 
     def _forget(self) -> None:
         """Start without connections. After a fork the parent's must not even be closed by the child."""
-        _ABANDONED.extend(getattr(self, "_connections", ()))
+        abandon(*getattr(self, "_connections", ()))
         self._connections: set[sqlite3.Connection] = set()
         self._idle: deque[sqlite3.Connection] = deque()
         self._turn = threading.Lock()
@@ -185,18 +189,6 @@ class SQLiteDB(Database):
             transaction.rollback()
             raise
 
-    def tables(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        with self.reading() as connection:
-            rows = connection.execute(
-                "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_xinfo(t.name) c"
-                " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
-                (),
-            )
-            for table, column in rows.fetchall():
-                found.setdefault(table, set()).add(column)
-        return found
-
     # -- errors ----------------------------------------------------------------------------
 
     def is_retryable(self, error: BaseException) -> bool:
@@ -300,20 +292,3 @@ def _recorded(execute: Callable[..., sqlite3.Cursor], recorders: tuple[Recorder,
         return execute(sql, values)
 
     return recording
-
-
-#: Connections of a parent process: SQLite forbids a child to use or to close them.
-_ABANDONED: list[sqlite3.Connection] = []
-
-
-def _at_fork(database: SQLiteDB) -> None:
-    if not hasattr(os, "register_at_fork"):
-        return
-    reference = weakref.ref(database)
-
-    def forget() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._forget()
-
-    os.register_at_fork(after_in_child=forget)

@@ -95,6 +95,8 @@ class Database(ABC):
     capability: Capability
     peewee: peewee.Database
     """Builds SQL and schema; it never runs a dispatch's statements."""
+    columns_query: str
+    """Answers each table of the current schema with each of its columns."""
 
     _recorders: tuple[Recorder, ...] = ()
 
@@ -124,9 +126,13 @@ class Database(ABC):
     def run_ddl(self, statements: Sequence[str]) -> None:
         """Run schema statements, all or nothing where the database can."""
 
-    @abstractmethod
     def tables(self) -> dict[str, set[str]]:
         """The existing tables of the current schema, with the names of their columns."""
+        found: dict[str, set[str]] = {}
+        with self.reading() as connection:
+            for table, column in connection.execute(self.columns_query, ()).fetchall():
+                found.setdefault(table, set()).add(column)
+        return found
 
     @abstractmethod
     def is_retryable(self, error: BaseException) -> bool:

@@ -18,13 +18,14 @@ import pytest
 
 from interaqt.core.errors import StorageError
 from interaqt.drivers.mysql import MySQLDB
-from interaqt.drivers.postgresql import CommitUnknown, PostgreSQLDB
+from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost
+from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database, Transaction, Violation
 
 REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError, pymysql.IntegrityError, pymysql.OperationalError)
-LOST = (psycopg.OperationalError, pymysql.OperationalError)
+LOST = (psycopg.OperationalError, pymysql.OperationalError, ConnectionLost)
 FAILED = (sqlite3.Error, psycopg.Error, pymysql.Error)
 
 ON_SERVERS = [
@@ -434,7 +435,8 @@ def terminate(database: Database, backend: int) -> None:
 
 
 def backend(transaction: Transaction) -> int:
-    function = "pg_backend_pid" if "Pipeline" in type(transaction.execute("SELECT 1", ())).__name__ else "connection_id"
+    server = transaction.session.__class__.__module__  # type: ignore[attr-defined]
+    function = "pg_backend_pid" if "postgresql" in server else "connection_id"
     ((number,),) = transaction.execute(f"SELECT {function}()", ()).fetchall()
     return int(number)
 
@@ -488,7 +490,7 @@ def test_a_connection_lost_during_the_commit_is_never_retried(pg: PostgreSQLDB) 
 
 def test_a_network_that_fails_during_the_commit_leaves_it_unknown(pg: PostgreSQLDB) -> None:
     transaction = pg.begin()
-    line = socket.socket(fileno=os.dup(transaction._connection.pgconn.socket))  # type: ignore[attr-defined]
+    line = socket.socket(fileno=os.dup(transaction.session.connection.pgconn.socket))  # type: ignore[attr-defined]
     transaction.execute(insert(pg), (1, 10))
     with line:
         line.shutdown(socket.SHUT_WR)
@@ -580,3 +582,42 @@ def test_a_large_pipeline_does_not_block_on_its_own_results(pg: PostgreSQLDB) ->
     results = [transaction.execute("SELECT CAST(%s AS TEXT)", ("x" * 20_000,)) for _ in range(500)]
     transaction.commit()
     assert {result.fetchall()[0][0] for result in results} == {"x" * 20_000}
+
+
+# -- transactions that nobody ends ---------------------------------------------------------------
+
+
+def test_a_transaction_that_is_forgotten_is_undone_and_frees_its_place(server: Database) -> None:
+    commit(server, (insert(server), (1, 10)))
+    for _ in range(server.pool_size + 1):  # type: ignore[attr-defined]
+        transaction = server.begin()
+        assert transaction.execute(raising(server), (1, 1)).rowcount == 1
+        del transaction
+    commit(server, (raising(server), (5, 1)))
+    assert content(server) == [(1, 15)]
+
+
+def test_a_connection_that_nobody_needed_for_long_is_closed(server: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = server.begin(), server.begin()
+    idle = backend(first)
+    first.commit()
+    monkeypatch.setattr("interaqt.drivers.pool.IDLE", -1.0)
+    second.commit()
+    assert len(server._sessions) == 1  # type: ignore[attr-defined]
+    monkeypatch.undo()
+    transaction = server.begin()
+    assert backend(transaction) != idle
+    transaction.rollback()
+
+
+def test_without_the_pipeline_a_commit_may_be_unknown_too(pg: PostgreSQLDB) -> None:
+    plain = PostgreSQLDB(pg.dsn, pipeline=False)
+    transaction = plain.begin()
+    transaction.execute(insert(plain), (1, 10))
+    with socket.socket(fileno=os.dup(transaction.session.connection.pgconn.socket)) as line:  # type: ignore[attr-defined]
+        line.shutdown(socket.SHUT_WR)
+    with pytest.raises(CommitUnknown):
+        transaction.commit()
+    transaction.rollback()
+    plain.close()
+    assert content(pg) == []

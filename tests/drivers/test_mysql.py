@@ -16,13 +16,14 @@ import pytest
 from interaqt.core.errors import InvalidValue, StorageError
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param
 from interaqt.core.types import Kind, ValueType
-from interaqt.drivers.mysql import CommitUnknown, MySQLDB
+from interaqt.drivers.mysql import MySQLDB
 from interaqt.drivers.mysql_case import DIFFERENT
 from interaqt.drivers.mysql_dialect import MySQLDialect
 from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.mysql_update import MySQLUpdate
 from interaqt.drivers.mysql_values import literal
+from interaqt.drivers.pipeline import CommitUnknown
 from interaqt.storage.prepared import KEY
 from interaqt.storage.sql import binder, compile_statement, converters_of, render
 from interaqt.storage.statements import Statements
@@ -128,7 +129,7 @@ def test_statements_may_be_run_while_rows_are_streamed(db: MySQLDB) -> None:
 def test_an_answer_to_commit_that_never_comes_leaves_it_unknown(db: MySQLDB) -> None:
     transaction = db.begin()
     transaction.execute(ADD, (1, 10))
-    session = transaction._session  # type: ignore[attr-defined]
+    session = transaction.session  # type: ignore[attr-defined]
     session.sync()
     session._file = _Closed()
     with pytest.raises(CommitUnknown) as caught:
