@@ -138,6 +138,10 @@ class Session(PipelinedSession):
 
     # -- the end of a transaction ----------------------------------------------------------
 
+    @property
+    def failure(self) -> BaseException | None:
+        return self.error
+
     def ready_to_commit(self) -> None:
         self.sync()
         if self.error is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from interaqt.core.errors import StorageError
-from interaqt.storage.database import Recorder, Result, Row
+from interaqt.storage.database import Recorder, Result, Row, ended
 
 __all__ = ["CommitUnknown", "ConnectionLost", "PipelinedSession", "PipelinedTransaction", "QueuedResult"]
 
@@ -137,6 +137,11 @@ class PipelinedSession(ABC):
 
     # -- the end of a transaction
 
+    @property
+    @abstractmethod
+    def failure(self) -> BaseException | None:
+        """The error after which the transaction can only be rolled back."""
+
     @abstractmethod
     def ready_to_commit(self) -> None:
         """Raise what stands in the way of a commit that would otherwise be sent."""
@@ -177,6 +182,13 @@ class PipelinedTransaction:
     def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Row]:
         return self.session.stream(sql, values, size)
 
+    @property
+    def failure(self) -> BaseException | None:
+        return None if self._session is None else self._session.failure
+
+    def flush(self) -> None:
+        self.session.sync()
+
     def commit(self) -> None:
         session = self.session
         session.ready_to_commit()
@@ -202,6 +214,7 @@ class PipelinedTransaction:
 
     def _end(self, session: PipelinedSession) -> None:
         self._session = None
+        self.execute = ended
         self._give(session)
 
     def __del__(self) -> None:

@@ -134,9 +134,15 @@ class Session(PipelinedSession):
 
     # -- the end of a transaction ----------------------------------------------------------
 
+    @property
+    def failure(self) -> BaseException | None:
+        # After ROLLBACK TO SAVEPOINT it has an error, and goes on.
+        failed = self.broken or self._pgconn.transaction_status == TransactionStatus.INERROR
+        return self.error if failed else None
+
     def ready_to_commit(self) -> None:
-        if self._pgconn.transaction_status == TransactionStatus.INERROR and self.error is not None:
-            raise self.error  # the server would answer COMMIT with a rollback, and no error
+        if self.failure is not None:
+            raise self.failure  # the server would answer COMMIT with a rollback, and no error
 
     def commit(self) -> None:
         result = self.execute_and_record("COMMIT")
@@ -162,6 +168,8 @@ class Session(PipelinedSession):
         """Send what is queued and wait for all of it: one round trip. Raises the first error."""
         if self.broken:
             raise ConnectionLost("the connection was lost before")
+        if not self._pending:
+            return
         pgconn = self._pgconn
         for recorder in self.recorders:
             recorder.round_trips += 1

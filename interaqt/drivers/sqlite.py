@@ -16,7 +16,7 @@ from interaqt.core.errors import StorageError
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.sqlite_dialect import SQLiteDialect
 from interaqt.drivers.sqlite_functions import register
-from interaqt.storage.database import Capability, Database, Executor, Recorder, Row, Transaction, Violation
+from interaqt.storage.database import Capability, Database, Executor, Recorder, Row, Transaction, Violation, ended
 
 __all__ = ["SQLiteDB"]
 
@@ -256,9 +256,24 @@ class _Transaction(_Executor):
         self._writes = writes
         self._ended = False
 
+    @property
+    def failure(self) -> BaseException | None:
+        if self._ended or self._connection.in_transaction:
+            return None
+        return StorageError(
+            "SQLite has rolled the transaction back by itself, as it does where the disk is full",
+            code="transaction.rolled_back",
+        )
+
+    def flush(self) -> None:
+        pass
+
     def commit(self) -> None:
         if self._ended:
             raise StorageError("the transaction has ended already", code="transaction.ended")
+        failure = self.failure
+        if failure is not None:
+            raise failure
         self.execute("COMMIT")
         self._end(self._connection)
 
@@ -277,6 +292,7 @@ class _Transaction(_Executor):
 
     def _end(self, connection: sqlite3.Connection | None) -> None:
         self._ended = True
+        self.execute = ended
         if connection is not None:
             self._database._release(connection)
         elif self._database._in_memory:

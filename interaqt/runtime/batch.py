@@ -16,9 +16,10 @@ from typing import Any
 import attrs
 
 from interaqt.core.errors import ConstraintViolationError, RecordNotFound
-from interaqt.runtime.dispatch import InteractionDispatch, Writes, dispatching, refuse_nested
+from interaqt.runtime.dispatch import InteractionDispatch, Writes
 from interaqt.runtime.events import actor_of
 from interaqt.runtime.making import Maker
+from interaqt.runtime.nesting import Running, refuse_nested
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
 from interaqt.runtime.transaction import Transactions
@@ -56,7 +57,7 @@ class Batch:
         refuse_nested(self.name)
         at = dt.datetime.now(dt.UTC)
         try:
-            with dispatching(self.name):
+            with Running(self.name):
                 results = self._transactions.run(lambda run: list(self._all(run, requests, at)), self.name)
         except (ConstraintViolationError, RecordNotFound) as error:
             for each in requests:
@@ -90,12 +91,12 @@ class Batch:
     ) -> list[DispatchResult] | None:
         """The results, or None where a callback read what another event might have changed."""
         watched = _Watched(run.tx)
-        token = self._storage.enter(watched)
+        entered = self._storage.enter(watched)
         try:
             events = [dispatch.admitted(each.payload, each.user, at) for each in group]
             made = [dispatch.facts.made(event) for event in events]
         finally:
-            self._storage.leave(token)
+            self._storage.leave(entered)
         if watched.read:
             return None
         rows = [dispatch.event_row(event, each.actor, each.stored) for event, each in zip(events, group, strict=True)]
@@ -134,6 +135,13 @@ class _Watched:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self.read = False
+
+    @property
+    def failure(self) -> BaseException | None:
+        return self._transaction.failure
+
+    def flush(self) -> None:
+        self._transaction.flush()
 
     @property
     def execute(self) -> Callable[[str, Sequence[Any]], Result]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cached_property, partial
 from typing import Any
 
 from interaqt.core.errors import (
     ConstraintViolationError,
     GuardError,
-    NestedDispatchError,
     PayloadError,
     PayloadProblem,
     RecordNotFound,
@@ -26,6 +23,7 @@ from interaqt.runtime.effects import Mutation
 from interaqt.runtime.events import InteractionEvent, actor_of
 from interaqt.runtime.facts import Facts
 from interaqt.runtime.ledger import Ledger
+from interaqt.runtime.nesting import Running, refuse_nested
 from interaqt.runtime.once import Once
 from interaqt.runtime.payload import Payload
 from interaqt.runtime.reaction import Step
@@ -38,32 +36,9 @@ from interaqt.storage.cohort import Cohort
 from interaqt.storage.prepared import Image
 from interaqt.storage.storage import Storage
 
-__all__ = ["InteractionDispatch", "Writes", "dispatching", "refuse_nested"]
+__all__ = ["InteractionDispatch", "Writes"]
 
 _UTC = dt.UTC
-
-#: The interaction that is being dispatched in this context.
-_running: ContextVar[str | None] = ContextVar("interaqt_dispatch", default=None)
-
-
-def refuse_nested(name: str) -> None:
-    outer = _running.get()
-    if outer is not None:
-        raise NestedDispatchError(
-            f"{name} is dispatched inside the dispatch of {outer}, whose transaction is not over",
-            subject=name,
-            hint="dispatch it from post_commit or a side effect, or let a Transform make what it would make",
-        )
-
-
-@contextmanager
-def dispatching(name: str) -> Iterator[None]:
-    """Marks this context, so that a dispatch inside is refused."""
-    token = _running.set(name)
-    try:
-        yield
-    finally:
-        _running.reset(token)
 
 
 class InteractionDispatch:
@@ -115,11 +90,8 @@ class InteractionDispatch:
             once = self._once.run
             attempt = partial(once, claim=claim, first=work, admitted=lambda: self.admitted(request, user, at))
         try:
-            token = _running.set(self.interaction.name)
-            try:
+            with Running(self.interaction.name):
                 result, run = self.transactions.run(attempt, self.interaction.name)
-            finally:
-                _running.reset(token)
         except (ConstraintViolationError, RecordNotFound) as error:
             self.explain_missing(request, user, error)
             raise
@@ -131,6 +103,8 @@ class InteractionDispatch:
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[DispatchResult, Run]:
         event = self.admitted(request, user, at)
+        if run.tx.failure is not None:
+            raise run.tx.failure
         hooks = self.interaction.hooks
         if hooks.map_event_data is not None:
             event.context = dict(hooks.map_event_data(event))

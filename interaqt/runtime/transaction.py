@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from interaqt.core.errors import InteraqtError, StorageError, TransactionRetryExhaustedError
+from interaqt.core.errors import GuardError, InteraqtError, StorageError, TransactionRetryExhaustedError
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.run import Run
 from interaqt.storage.database import Database
@@ -62,16 +62,20 @@ class Transactions:
     def _attempt(self, work: Callable[[Run], T], isolation: str | None) -> T:
         tx = self.database.begin(isolation)
         try:
-            token = self.storage.enter(tx)
+            entered = self.storage.enter(tx)
             try:
                 run = Run(self.planner, tx, self.storage.loader.ghost)
                 outcome = work(run)
                 run.settle()
             finally:
-                self.storage.leave(token)
+                self.storage.leave(entered)
             tx.commit()
-        except Exception as error:
+        except Exception as raised:
+            failure = tx.failure
             tx.rollback()
+            error = self._decisive(raised, failure)
+            if error is not raised:
+                raise error from raised
             violation = None if isinstance(error, InteraqtError) else self.database.violation(error)
             if violation is not None:
                 raise self.storage.schema.violation(violation) from error
@@ -80,6 +84,16 @@ class Transactions:
             tx.rollback()
             raise
         return outcome
+
+    def _decisive(self, raised: Exception, failure: BaseException | None) -> BaseException:
+        """What made an attempt fail: the error of the database, where a callback took no notice of it.
+
+        It is no denial, for a condition can't have known; and a conflict is worth another attempt.
+        """
+        if failure is None or any(each is failure for each in _chain(raised)):
+            return raised
+        swallowed = isinstance(raised, GuardError) or self.database.is_retryable(failure)
+        return failure if swallowed else raised
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 import peewee
 
+from interaqt.core.errors import StorageError
+
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["Capability", "Database", "Executor", "Recorder", "Result", "Row", "Transaction", "Violation"]
+__all__ = ["Capability", "Database", "Executor", "Recorder", "Result", "Row", "Transaction", "Violation", "ended"]
 
 Row = tuple[Any, ...]
 
@@ -40,8 +42,20 @@ class Executor(Protocol):
         """The rows, ``size`` at a time, in bounded memory."""
 
 
+def ended(sql: str, values: Sequence[Any] = ()) -> Any:
+    """What a transaction that is over runs statements by: its connection may be somebody else's."""
+    raise StorageError("the transaction has ended already", code="transaction.ended")
+
+
 class Transaction(Executor, Protocol):
-    """One transaction on one connection. Ends with exactly one ``commit`` or ``rollback``."""
+    """One transaction on one connection. Ends with exactly one ``commit`` or ``rollback``, and then runs nothing."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error after which it can only be rolled back, whoever took notice of it; None if there is none."""
+
+    def flush(self) -> None:
+        """Wait for what was sent, and raise the first error."""
 
     def commit(self) -> None:
         """Make all of it lasting. Every result can be read after it, from memory."""

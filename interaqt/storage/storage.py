@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
+from threading import get_ident
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import attrs
 
-from interaqt.core.errors import InvalidQuery, NotInstalled, did_you_mean
+from interaqt.core.errors import InvalidQuery, NotInstalled, StorageError, did_you_mean
 from interaqt.core.model import Model, Property, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.values import Check, check_of
@@ -19,7 +20,7 @@ from interaqt.storage.query import Query
 from interaqt.storage.schema import Schema
 from interaqt.storage.selection import Selection, Selects
 
-__all__ = ["Reading", "Storage", "Writer"]
+__all__ = ["Entered", "Reading", "Storage", "Writer"]
 
 R = TypeVar("R")
 
@@ -66,6 +67,16 @@ class Reading:
         return self.loader.executor
 
 
+class Entered:
+    """A transaction that statements run in, for as long as it is open."""
+
+    __slots__ = ("open", "thread", "token", "transaction")
+    token: Token[Entered | None]
+
+    def __init__(self, transaction: Transaction, thread: int) -> None:
+        self.transaction, self.thread, self.open = transaction, thread, True
+
+
 class Storage:
     """The records of one model in one database."""
 
@@ -75,7 +86,7 @@ class Storage:
         self.model = schema.model
         self.writer: Writer = _NoWriter()
         self._keys: dict[type, tuple[Property, Check]] = {}
-        self._current: ContextVar[Transaction | None] = ContextVar("interaqt_transaction", default=None)
+        self._current: ContextVar[Entered | None] = ContextVar("interaqt_transaction", default=None)
         self.loader = Loader(schema, self.executor)
         self._reading = Reading(self.model, schema, self.loader, Selects(schema, self.loader.shape))
 
@@ -135,17 +146,30 @@ class Storage:
 
     def executor(self) -> AbstractContextManager[Executor]:
         """What runs a statement now: the transaction that is going on, else a connection of its own."""
-        transaction = self._current.get()
+        transaction = self.transaction
         return self.database.reading() if transaction is None else nullcontext(transaction)
 
     @property
     def transaction(self) -> Transaction | None:
         """The transaction that is going on in this context."""
-        return self._current.get()
+        entered = self._current.get()
+        if entered is None or not entered.open:
+            return None
+        if entered.thread != get_ident():
+            raise StorageError(
+                "a transaction is used by the thread that began it, and this is another",
+                code="transaction.thread",
+                hint="load what the other thread needs before it starts, or start it once the transaction is over",
+            )
+        return entered.transaction
 
-    def enter(self, transaction: Transaction) -> Token[Transaction | None]:
+    def enter(self, transaction: Transaction) -> Entered:
         """Read in the transaction from now on, until :meth:`leave`."""
-        return self._current.set(transaction)
+        entered = Entered(transaction, get_ident())
+        entered.token = self._current.set(entered)
+        return entered
 
-    def leave(self, token: Token[Transaction | None]) -> None:
-        self._current.reset(token)
+    def leave(self, entered: Entered) -> None:
+        # What was started inside has a copy of the context, and may go on for longer.
+        entered.open = False
+        self._current.reset(entered.token)
