@@ -16,9 +16,9 @@ from interaqt.core.computations import (
 )
 from interaqt.core.errors import InvalidAttribute, Location
 from interaqt.core.fields import (
+    ComputedAttribute,
     FieldSpec,
     Spec,
-    computed,
 )
 from interaqt.core.record_rules import RecordRules
 
@@ -74,7 +74,7 @@ def attributes_of(cls: type, location: Location) -> dict[str, AttributeDeclarati
                 value = base.__dict__.get(name, attrs.NOTHING)
                 found[name] = _attribute(cls, name, annotation, value, location)
         for name, value in vars(base).items():
-            if isinstance(value, computed):
+            if isinstance(value, ComputedAttribute):
                 spec = value.spec
                 annotation = spec.function.__annotations__.get("return")
                 if annotation is None:

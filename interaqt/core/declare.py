@@ -37,11 +37,11 @@ from interaqt.core.computations import (
 from interaqt.core.constraints import Constraint
 from interaqt.core.errors import InvalidEntity, Location
 from interaqt.core.fields import (
+    ComputedAttribute,
     ComputedSpec,
     FieldSpec,
     KeySpec,
     OneSpec,
-    computed,
     field,
     key,
     many,
@@ -277,6 +277,8 @@ def _record_class(
     for name, each in attributes.items():
         if not isinstance(each.spec, ComputedSpec):
             setattr(made, name, LazyAttribute(name))
+        elif each.spec.stored:
+            setattr(made, name, LazyAttribute(name, each.spec.function))
     return made
 
 
@@ -337,7 +339,7 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
     namespace = {
         name: value
         for name, value in vars(cls).items()
-        if name not in attributes or isinstance(value, computed)
+        if name not in attributes or isinstance(value, ComputedAttribute)
         if name not in ("__dict__", "__weakref__")
     }
     bases = tuple(base for base in cls.__bases__ if base is not object)
@@ -353,7 +355,7 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
 def _repoint_super(old: type, new: type) -> None:
     """``super()`` and ``__class__`` in methods mean the class that the user will see (as attrs does for slots)."""
     for value in vars(new).values():
-        function = value.function if isinstance(value, computed) else getattr(value, "__func__", value)
+        function = value.function if isinstance(value, ComputedAttribute) else getattr(value, "__func__", value)
         function = function.fget if isinstance(function, property) else function
         for cell in getattr(function, "__closure__", None) or ():
             try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from interaqt.core.computations.state_machine import Transition
 
 __all__ = [
+    "ComputedAttribute",
     "ComputedSpec",
     "FieldSpec",
     "KeySpec",
@@ -88,6 +89,9 @@ class ManySpec(Spec):
 class ComputedSpec(Spec):
     location: Location
     function: Callable[[Any], Any]
+    stored: bool = False
+    index: bool = False
+    unique: bool = False
 
 
 @overload
@@ -241,32 +245,19 @@ def _require_name(value: object, argument: str, location: Location) -> None:
         )
 
 
-class computed(Generic[T]):  # noqa: N801 - a decorator
-    """A property that follows from others of its record: ``@iq.computed def full_name(self) -> str``.
+class ComputedAttribute(Generic[T]):
+    """What :func:`computed` makes of a method."""
 
-    It is worked out where it is used, in Python and in SQL alike, so it is never out of date and
-    costs nothing to keep; computations and queries may use it like any attribute.
-    """
-
-    def __init__(self, function: Callable[[Any], T]) -> None:
-        location = Location.of_function(function)
-        if location is None:
-            raise InvalidAttribute(
-                f"@iq.computed decorates a method, not {function!r}",
-                code="computed.function",
-                subject=being_declared(),
-                location=Location.of_caller(),
-                hint="write @iq.computed above def full_name(self) -> str: ...",
-            )
-        self.function = function
-        self.spec = ComputedSpec(location, function)
-        self.__doc__ = function.__doc__
+    def __init__(self, spec: ComputedSpec) -> None:
+        self.spec = spec
+        self.function: Callable[[Any], T] = spec.function
+        self.__doc__ = spec.function.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.spec.name = name
 
     @overload
-    def __get__(self, instance: None, owner: type) -> computed[T]: ...
+    def __get__(self, instance: None, owner: type) -> ComputedAttribute[T]: ...
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
@@ -274,3 +265,51 @@ class computed(Generic[T]):  # noqa: N801 - a decorator
 
     def __set__(self, instance: object, value: Never) -> None:
         raise AttributeError(f"{self.spec.name} is computed; it can't be set")
+
+
+@overload
+def computed(function: Callable[[Any], T], /) -> ComputedAttribute[T]: ...
+@overload
+def computed(
+    *, stored: Literal[True], index: bool = ..., unique: bool = ...
+) -> Callable[[Callable[[Any], T]], ComputedAttribute[T]]: ...
+def computed(
+    function: Callable[[Any], T] | None = None,
+    /,
+    *,
+    stored: bool = False,
+    index: bool = False,
+    unique: bool = False,
+) -> Any:
+    """A property that follows from others of its record: ``@iq.computed def full_name(self) -> str``.
+
+    It is worked out where it is used, in Python and in SQL alike, so it is never out of date and
+    costs nothing to keep; computations and queries may use it like any attribute.
+
+    ``@iq.computed(stored=True)`` keeps it in a column, right at every moment: it can have an
+    ``index`` or be ``unique``, is sorted by without being worked out, and other programs can read
+    it. It costs a part of each statement that writes what it reads.
+    """
+    location = Location.of_caller()
+    if (index or unique) and not stored:
+        raise InvalidAttribute(
+            f"{'unique' if unique else 'index'}=True is about a column, and what is computed where it is used has none",
+            code="computed.index",
+            subject=being_declared(),
+            location=location,
+            hint=f"write @iq.computed(stored=True, {'unique' if unique else 'index'}=True)",
+        )
+
+    def decorate(function: Callable[[Any], T]) -> ComputedAttribute[T]:
+        place = Location.of_function(function)
+        if place is None:
+            raise InvalidAttribute(
+                f"@iq.computed decorates a method, not {function!r}",
+                code="computed.function",
+                subject=being_declared(),
+                location=location,
+                hint="write @iq.computed above def full_name(self) -> str: ...",
+            )
+        return ComputedAttribute(ComputedSpec(place, function, stored, index, unique))
+
+    return decorate if function is None else decorate(function)

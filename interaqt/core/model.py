@@ -16,7 +16,7 @@ from interaqt.core.errors import Location
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
-    from interaqt.core.computations import Change, Computation, Creation, Derivation, Ending, HostRule, Transition
+    from interaqt.core.computations import Change, Computation, Creation, Derivation, Ending, Transition, ValueRule
     from interaqt.core.constraints import ConstraintModel
     from interaqt.core.identity import Identity
     from interaqt.core.interaction import InteractionModel
@@ -131,7 +131,7 @@ class RecordModel:
     """Names of attributes that are unique together."""
     indexes: list[Index] = attrs.field(factory=list, repr=False)
     """What computations over its records look up."""
-    rules: list[HostRule] = attrs.field(factory=list, repr=False)
+    rules: list[ValueRule] = attrs.field(factory=list, repr=False)
     """What keeps its derived values."""
     changes: list[Change] = attrs.field(factory=list, repr=False)
     """What interactions do to its properties."""

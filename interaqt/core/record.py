@@ -6,6 +6,7 @@ a descriptor, which Python consults only then, so a loaded attribute costs nothi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import attrs
@@ -89,16 +90,22 @@ def _refused_arguments(cls: Any, args: tuple[Any, ...], values: dict[str, Any]) 
 
 
 class LazyAttribute:
-    """Stands on the class for an attribute that a record may not have loaded yet."""
+    """Stands on the class for an attribute that a record may not have loaded yet.
 
-    def __init__(self, name: str) -> None:
+    ``compute`` says what it is of a record that is not stored yet.
+    """
+
+    def __init__(self, name: str, compute: Callable[[Any], Any] | None = None) -> None:
         self.name = name
+        self.compute = compute
 
     def __get__(self, instance: Record | None, owner: type) -> Any:
         if instance is None:
             return self
         origin: Origin | None = instance.__dict__.get(_ORIGIN)
         if origin is None:
+            if self.compute is not None:
+                return self.compute(instance)
             raise InvalidValue(
                 f"{owner.__name__}.{self.name} has no value before the record is stored",
                 code="record.not_stored",

@@ -11,6 +11,7 @@ import attrs
 from interaqt.core.class_body import AttributeDeclaration, RecordDeclaration
 from interaqt.core.computations.aggregation import Aggregation, Target
 from interaqt.core.computations.deletion import resolve_ending
+from interaqt.core.computations.own import StoredComputed, resolve_stored
 from interaqt.core.computations.state_machine import StateMachineSpec, resolve_change
 from interaqt.core.computations.transform import resolve_transform
 from interaqt.core.errors import (
@@ -85,6 +86,8 @@ class RecordResolver:
                 self._aggregation(each.spec, attribute)
             elif isinstance(attribute, ComputedProperty):
                 self._computed(attribute)
+            elif isinstance(each.spec, ComputedSpec) and isinstance(attribute, Property):
+                self.record.rules.append(resolve_stored(attribute, each.spec))
             elif isinstance(attribute, Property | Reference) and attribute.changes:
                 self.record.changes += (resolve_change(model, attribute, each) for each in attribute.changes)
         for transform in self.declaration.transforms:
@@ -97,7 +100,7 @@ class RecordResolver:
 
     def _stored(self, each: AttributeDeclaration) -> Attribute | None:
         spec = each.spec
-        if isinstance(spec, ManySpec | ComputedSpec):
+        if isinstance(spec, ManySpec) or (isinstance(spec, ComputedSpec) and not spec.stored):
             return None
         if each.name.startswith("_") or "__" in each.name:
             raise self._error(
@@ -198,6 +201,8 @@ class RecordResolver:
             self._check_value(each, type, spec.initial, "initial state")
         elif isinstance(spec, Aggregation):
             found.computation = spec
+        elif isinstance(spec, ComputedSpec):
+            found.computation, found.unique, found.index = StoredComputed(spec), spec.unique, spec.index
         return found
 
     def _check_value(self, each: AttributeDeclaration, type: ValueType, value: Any, what: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from interaqt.core.computations import ComparedRule, DistinctRule, LookupRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_function, compile_tuple
-from interaqt.core.expressions import TRUE, Const, Expr, Op
+from interaqt.core.expressions import TRUE, Const, Expr, Op, Root
 from interaqt.core.model import RecordModel
 from interaqt.runtime.adjust import image_source, is_local, read_images, type_of
 from interaqt.runtime.distinct import DistinctUpdate
@@ -87,7 +87,7 @@ class CompareFar(Reaction):
         self.rules = (rule,)
         self.path = path
         self.update = _update(planner, rule)
-        self._cut = Cut(rule.collection.link, path, [rule.condition, *rule.state])
+        self._cut = Cut(Root(LINK, rule.collection.link), path, [rule.condition, *rule.state])
         self.reads = self._cut.reads
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:

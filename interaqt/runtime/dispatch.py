@@ -248,14 +248,14 @@ class Writes:
 
     def created(self, cls: type[Any]) -> list[Any]:
         record = self._storage.record_of(cls)
-        rows = [{**each.image, record.key.name: each.key} for each in self._created if each.record is record]
+        rows = [each.complete() for each in self._created if each.record is record]
         return self._storage.loader.known(record, [_given(record, row) for row in rows])
 
 
 def _mutation(each: Mutation | Created) -> Mutation:
     if isinstance(each, Mutation):
         return each
-    return Mutation("create", each.record.cls, each.key, values=each.image)
+    return Mutation("create", each.record.cls, each.key, values=each.complete())
 
 
 def _visible(record: RecordModel, values: Any) -> dict[str, Any]:

@@ -11,16 +11,13 @@ from collections.abc import Iterator
 
 import attrs
 
-from interaqt.core.computations import Derivation, HostRule
-from interaqt.core.computations.aggregation import LINK
-from interaqt.core.computations.transform import SOURCE
+from interaqt.core.computations import Rule
 from interaqt.core.errors import ComputationCycle
 from interaqt.core.expressions import Attr, Expr, Root, walk
-from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.core.model import Model, RecordModel
 
-__all__ = ["Graph", "Path", "Read", "Rule", "reads_of"]
+__all__ = ["Graph", "Path", "Read", "reads_of"]
 
-Rule = HostRule | Derivation
 Path = tuple[str, ...]
 
 
@@ -67,25 +64,24 @@ class Graph:
         self._before = self._direct()
         self._upstream: dict[Rule, frozenset[Rule]] = {}
         self._level: dict[Rule, int] = {}
-        # Where a record belongs to decides whom it contributes to.
-        self._read_anywhere = {
-            (rule.collection.link, rule.collection.via.name) for rule in self.rules if isinstance(rule, HostRule)
+        self._followed = {
+            (read.record, read.name)
+            for rule, reads in self.reads.items()
+            for read in reads
+            if read.path or not rule.with_row
         }
-        self._read_anywhere |= {(read.record, read.name) for reads in self.reads.values() for read in reads}
+        # Where a record belongs to decides whom it contributes to.
+        self._followed |= {(rule.source, rule.via.name) for rule in self.rules if rule.via is not None}
         for rule in self.rules:
             self.upstream(rule)
-
-    def source_of(self, rule: Rule) -> RecordModel:
-        """The record whose rows contribute to the rule."""
-        return rule.collection.link if isinstance(rule, HostRule) else rule.source
 
     def level(self, rule: Rule) -> int:
         """How many rules stand behind it, one upon the other, at most."""
         return self._level[rule]
 
-    def is_read(self, record: RecordModel, name: str) -> bool:
-        """Whether any rule depends on the attribute, at whatever distance."""
-        return (record, name) in self._read_anywhere
+    def is_followed(self, record: RecordModel, name: str) -> bool:
+        """Whether something is to be done about a change of the attribute, beside what is written with it."""
+        return (record, name) in self._followed
 
     def upstream(self, rule: Rule, seen: tuple[Rule, ...] = ()) -> frozenset[Rule]:
         """All rules whose outcome the rule reads, directly or through others."""
@@ -101,16 +97,18 @@ class Graph:
 
     def _direct(self) -> dict[Rule, list[Rule]]:
         """For each rule those whose outcome it reads directly: values, and records that exist because of one."""
-        values = {(rule.property.record, rule.property.name): rule for rule in self.rules if isinstance(rule, HostRule)}
+        values: dict[tuple[RecordModel, str], Rule] = {}
         makers: dict[RecordModel, list[Rule]] = {}
         for rule in self.rules:
-            if isinstance(rule, Derivation):
+            if rule.makes_rows:
                 makers.setdefault(rule.record, []).append(rule)
+            else:
+                values[rule.record, rule.name] = rule
         found: dict[Rule, list[Rule]] = {}
         for rule in self.rules:
             # In a fixed order, for what is told of a cycle is the same each time.
             reads = sorted({(read.record.name, read.name, read.record) for read in self.reads[rule]}, key=_by_name)
-            records = dict.fromkeys([self.source_of(rule), *(record for _, _, record in reads)])
+            records = dict.fromkeys([rule.source, *(record for _, _, record in reads)])
             found[rule] = [maker for record in records for maker in makers.get(record, ())]
             found[rule] += [values[record, name] for _, name, record in reads if (record, name) in values]
         return found
@@ -121,24 +119,15 @@ def _by_name(read: tuple[str, str, RecordModel]) -> tuple[str, str]:
 
 
 def _reads(rule: Rule) -> Iterator[Read]:
-    if isinstance(rule, Derivation):
-        for variant in rule.variants:
-            for expr in (variant.condition, *variant.values.values()):
-                yield from reads_of(expr, SOURCE)
-    else:
-        for expr in rule.reads():
-            yield from reads_of(expr, LINK)
+    for expr in rule.reads():
+        yield from reads_of(expr, rule.root)
 
 
 def _cycle(rules: list[Rule]) -> ComputationCycle:
-    lines = [f"{rule}  ({_place(rule).location})" for rule in rules]
+    lines = [f"{rule}  ({rule.location})" for rule in rules]
     return ComputationCycle(
         "these follow from one another, so none can be worked out first:\n  " + "\n  -> ".join(lines),
         subject=str(rules[0]),
-        location=_place(rules[0]).location,
+        location=rules[0].location,
         hint="break the circle: let one of them read what the user sets, not what is derived",
     )
-
-
-def _place(rule: Rule) -> Property | Reference:
-    return rule.property if isinstance(rule, HostRule) else rule.link

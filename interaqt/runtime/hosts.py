@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.computations import HostRule
+from interaqt.core.computations import ValueRule
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.expressions import Attr, Expr, Root, replace
 from interaqt.core.model import Property, RecordModel
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["HostUpdate", "assigned", "stored"]
 
 
-def assigned(rules: Iterable[HostRule], fresh_of: Callable[[Property], Expr]) -> dict[Property, Expr]:
+def assigned(rules: Iterable[ValueRule], fresh_of: Callable[[Property], Expr]) -> dict[Property, Expr]:
     """What each property becomes when ``fresh_of`` says what those become that are kept; what stays is left out."""
     assigned: dict[Property, Expr] = {}
     for rule in rules:
@@ -50,18 +50,25 @@ def _fresh(node: Expr, fresh: Mapping[str, Expr]) -> Expr | None:
 class HostUpdate:
     """The statements that write one group of rules' values on their host, and what follows of it."""
 
-    def __init__(self, planner: Planner, rules: Sequence[HostRule]) -> None:
+    def __init__(self, planner: Planner, rules: Sequence[ValueRule]) -> None:
         self.planner = planner
         self.rules = tuple(rules)
         self.host = rules[0].property.record
-        self.collection = rules[0].collection
         self.kept = tuple(each for rule in rules for each in rule.kept)
-        self.names = frozenset(rule.property.name for rule in rules)
+        self.completion = planner.completion(self.host)
+        own = [rule.property for rule in rules]
+        self.values = (*own, *self.completion.following(each.name for each in own))
+        """What changes: the rules' values, and what follows from them in the row itself."""
+        self.names = frozenset(each.name for each in self.values)
+
+    def assignments(self, fresh: Mapping[Property, Expr]) -> dict[Property, Expr]:
+        """All that is assigned where the given ones are."""
+        return self.completion.completed(fresh)
 
     @cached_property
     def watched(self) -> tuple[Stored, ...]:
         """The values among these on which something else depends."""
-        return tuple(rule.property for rule in self.rules if self.planner.is_watched(rule.property))
+        return tuple(each for each in self.values if self.planner.is_watched(each))
 
     @cached_property
     def returning(self) -> tuple[Stored, ...]:
@@ -98,7 +105,7 @@ class HostUpdate:
     @cached_property
     def count_again(self) -> PreparedRows:
         recomputed = {each: rule.recomputed(each) for rule in self.rules for each in rule.kept}
-        assignments = assigned(self.rules, recomputed.__getitem__)
+        assignments = self.assignments(assigned(self.rules, recomputed.__getitem__))
         return self.planner.statements.assign_rows(self.host, HOST, assignments, self.returning)
 
     def several(self, run: Run, keys: Sequence[Any], write: Callable[[], Result], locked: bool = False) -> None:
@@ -113,6 +120,16 @@ class HostUpdate:
         old = self._rows_of(self._read_rows.run(run.tx, [{KEY: key} for key in keys]))
         moved = write()
         self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
+
+    def rewrite(self, run: Run, found: Sequence[Image]) -> None:
+        """Work the values out anew for hosts that are locked and known as they were."""
+        name = self.host.key.name
+        moved = self.count_again.run(run.tx, [{KEY: image[name]} for image in found])
+        if self.watched:
+            self._tell(run, found, map(self._reader.image, moved.fetchall()))
+        else:
+            for image in found:
+                run.touched(self.host, image[name], self.names)
 
     def lock(self, run: Run, keys: Iterable[Any]) -> None:
         """Lock hosts in the order of their keys, whatever order a statement finds them in.

@@ -37,7 +37,9 @@ class Identified:
         self.record = record
         self.identity = record.identity
         self._names = tuple(each.name for each in self.identity.attributes)
-        self._returned = Reader(planner.schema, (record.key, *self.identity.attributes))
+        rows = planner.rows(record)
+        self._told = rows.told_reader
+        self._returned = Reader(planner.schema, (*rows.told, *self.identity.attributes))
         self._convert_key = planner.schema.dialect.from_db(record.key.type)
         apart = {record.key.name, *self._names}
         self._others = frozenset(
@@ -69,7 +71,7 @@ class Identified:
                 return [made[self._identity(row)] for row in rows]
         for row in missing:
             # A database that passes over rows for any reason says now for which.
-            self._insert.run(run.tx, {**self.planner.rows(self.record).initial_image, **row})
+            run.insist(self.record, row)
         raise StorageError(f"{self.record} records come and go while they are made", code="identity.busy")
 
     def _identity(self, row: Image) -> tuple[Any, ...]:
@@ -79,19 +81,13 @@ class Identified:
 
     def _created(self, run: Run, rows: Sequence[Image]) -> list[Created]:
         images, result = run.insert(self.record, rows)
-        name = self.record.key.name
         if len(rows) == 1:
-            keys = {self._identity(images[0]): self._key(row[0]) for row in result.fetchall()}
+            told = {self._identity(images[0]): self._told.image(row) for row in result.fetchall()}
         else:
             found = (self._returned.image(row) for row in result.fetchall())
-            keys = {self._identity(image): image[name] for image in found}
-        fresh = [{**image, name: keys[self._identity(image)]} for image in images if self._identity(image) in keys]
+            told = {self._identity(image): image for image in found}
+        fresh = [{**image, **told[self._identity(image)]} for image in images if self._identity(image) in told]
         return run.came(self.record, fresh)
-
-    @cached_property
-    def _insert(self) -> Prepared:
-        rows = self.planner.rows(self.record)
-        return self.planner.statements.insert(self.record, rows.given, rows.initial)
 
     # -- those that are there
 

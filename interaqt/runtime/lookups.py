@@ -104,7 +104,7 @@ class LookupUpdate(HostUpdate):
     def _assignments(self) -> dict[Property, Expr]:
         """What is kept becomes what came, where that comes first."""
         first = self._comes_first()
-        return assigned([self.rule], lambda each: case(first, _fresh(each), stored(each)))
+        return self.assignments(assigned([self.rule], lambda each: case(first, _fresh(each), stored(each))))
 
     def _comes_first(self) -> Expr:
         ahead = "gt" if self.rule.descending else "lt"

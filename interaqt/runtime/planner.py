@@ -8,23 +8,22 @@ after each step every derived value equals its definition over what the database
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, ComparedRule, Derivation, HostRule
+from interaqt.core.computations import Rule
 from interaqt.core.expressions import Root
 from interaqt.core.model import Model, Property, RecordModel, Reference
-from interaqt.runtime.adjust import Adjust
-from interaqt.runtime.compare import Compare, CompareFar
-from interaqt.runtime.derive import Derive
-from interaqt.runtime.graph import Graph, Path, Rule
+from interaqt.runtime.completion import Completion
+from interaqt.runtime.graph import Graph
 from interaqt.runtime.identified import Identified
+from interaqt.runtime.keeper import Keeper, Part, Reach
+from interaqt.runtime.keepers import keeper_of
 from interaqt.runtime.reaction import Reaction, Step
-from interaqt.runtime.recount import Recount
 from interaqt.runtime.rows import RowStatements
-from interaqt.runtime.spread import Spread
 from interaqt.storage.prepared import Prepared, Stored
 from interaqt.storage.schema import Schema
 from interaqt.storage.statements import Statements
@@ -32,17 +31,6 @@ from interaqt.storage.statements import Statements
 __all__ = ["Planner"]
 
 Reactions = tuple[Reaction, ...]
-
-
-@attrs.frozen(eq=False)
-class _Part:
-    """What one rule does about a write; parts of one group become one reaction."""
-
-    group: Hashable
-    rule: Rule
-    make: Callable[[Sequence[Rule]], Reaction]
-    counts: bool = False
-    """Whether the values are worked out from what the database holds, not moved by a difference."""
 
 
 class Planner:
@@ -60,6 +48,8 @@ class Planner:
         self._updated: dict[tuple[RecordModel, frozenset[str]], Reactions] = {}
         self._rows: dict[RecordModel, RowStatements] = {}
         self._referring: dict[Reference, Prepared] = {}
+        self._keepers: dict[Rule, Keeper[Any]] = {}
+        self._completions: dict[RecordModel, Completion] = {}
         self._identified: dict[RecordModel, Identified] = {}
 
     def rows(self, record: RecordModel) -> RowStatements:
@@ -67,6 +57,12 @@ class Planner:
         if record not in self._rows:
             self._rows[record] = RowStatements(self, record)
         return self._rows[record]
+
+    def completion(self, record: RecordModel) -> Completion:
+        """What is written with a record's row because it follows from it."""
+        if record not in self._completions:
+            self._completions[record] = Completion(self.graph, record)
+        return self._completions[record]
 
     def identified(self, record: RecordModel) -> Identified:
         """What creates records that have an identity."""
@@ -116,7 +112,7 @@ class Planner:
 
     def is_watched(self, attribute: Property | Reference) -> bool:
         """Whether anything must be told when the attribute changes."""
-        return attribute.record in self._observed or self.graph.is_read(attribute.record, attribute.name)
+        return attribute.record in self._observed or self.graph.is_followed(attribute.record, attribute.name)
 
     def is_observed(self, record: RecordModel) -> bool:
         return record in self._observed
@@ -139,88 +135,41 @@ class Planner:
 
     # -- what each rule does
 
-    def _came(self, record: RecordModel) -> Iterator[_Part]:
-        for rule in self.graph.rules:
-            if self.graph.source_of(rule) is record:
-                yield self._derive(rule) if isinstance(rule, Derivation) else self._near(rule, new=True, old=False)
+    def keeper(self, rule: Rule) -> Keeper[Any]:
+        """What keeps a rule."""
+        if rule not in self._keepers:
+            self._keepers[rule] = keeper_of(self, rule)
+        return self._keepers[rule]
 
-    def _went(self, record: RecordModel) -> Iterator[_Part]:
+    def _came(self, record: RecordModel) -> Iterator[Part]:
         for rule in self.graph.rules:
-            # What a deleted record made is deleted before it, as all that refers to it.
-            if isinstance(rule, HostRule) and rule.collection.link is record:
-                if any(read.path and read.record is record for read in self.graph.reads[rule]):
-                    # A row that is gone may be one that another, gone with it, refers to.
-                    yield self._recount(rule, record, (), near=True)
-                else:
-                    yield self._near(rule, new=False, old=True)
+            if rule.source is record:
+                yield from self.keeper(rule).came()
 
-    def _changed(self, record: RecordModel, names: frozenset[str]) -> Iterator[_Part]:
+    def _went(self, record: RecordModel) -> Iterator[Part]:
+        for rule in self.graph.rules:
+            if rule.source is record:
+                yield from self.keeper(rule).went()
+
+    def _changed(self, record: RecordModel, names: frozenset[str]) -> Iterator[Part]:
         concerned = []
         for rule in self.graph.rules:
             reads = self.graph.reads[rule]
             paths = tuple(sorted({r.path for r in reads if r.path and r.record is record and r.name in names}))
-            near = self.graph.source_of(rule) is record and (
-                any(not r.path and r.name in names for r in reads) or _via(rule) in names
-            )
+            relinked = rule.source is record and rule.via is not None and rule.via.name in names
+            reads_row = rule.source is record and any(not r.path and r.name in names for r in reads)
+            near = relinked or (reads_row and not rule.with_row)
             if near or paths:
-                concerned.append((rule, near, paths))
-        direct = {rule for rule, _, _ in concerned}
-        for rule, near, paths in concerned:
-            if isinstance(rule, Derivation):
-                yield self._derive(rule, paths, near)
-            elif near + len(paths) > 1 or (_via(rule) in names and direct & self.graph.upstream(rule)):
-                yield self._recount(rule, record, paths, near)
-            elif paths:
-                yield self._far(rule, paths[0])
-            elif _via(rule) in names and isinstance(rule, AggregateRule):
-                yield self._adjust(rule, new=False, old=True)
-                yield self._adjust(rule, new=True, old=False)
-            else:
-                yield self._near(rule, new=True, old=True)
-
-    def _near(self, rule: HostRule, new: bool, old: bool) -> _Part:
-        """The contributing record itself came, changed or went."""
-        if isinstance(rule, ComparedRule):
-            return _Part(("compare", rule), rule, lambda _: Compare(self, rule))
-        assert isinstance(rule, AggregateRule)
-        return self._adjust(rule, new, old)
-
-    def _far(self, rule: HostRule, path: Path) -> _Part:
-        """A record changed to which contributing ones refer."""
-        if isinstance(rule, ComparedRule):
-            return _Part(("compare", rule, path), rule, lambda _: CompareFar(self, rule, path))
-        assert isinstance(rule, AggregateRule)
-        return self._spread(rule, path)
-
-    def _adjust(self, rule: AggregateRule, new: bool, old: bool) -> _Part:
-        return _Part(
-            ("adjust", rule.property.record, rule.collection.via, new, old),
-            rule,
-            lambda rules: Adjust(self, _aggregates(rules), new, old),
-        )
-
-    def _spread(self, rule: AggregateRule, path: Path) -> _Part:
-        return _Part(
-            ("spread", rule.property.record, rule.collection.via, path),
-            rule,
-            lambda rules: Spread(self, _aggregates(rules), path),
-        )
-
-    def _recount(self, rule: HostRule, record: RecordModel, paths: tuple[Path, ...], near: bool) -> _Part:
-        return _Part(
-            ("recount", rule.property.record, rule.collection.via, paths, near),
-            rule,
-            lambda rules: Recount(self, [each for each in rules if isinstance(each, HostRule)], record, paths, near),
-            counts=True,
-        )
-
-    def _derive(self, rule: Derivation, paths: tuple[Path, ...] = (), near: bool = True) -> _Part:
-        return _Part(("derive", rule), rule, lambda _: Derive(self, rule, paths, near))
+                concerned.append((rule, near, relinked, paths))
+        direct = {rule for rule, *_ in concerned}
+        for rule, near, relinked, paths in concerned:
+            entangled = bool(direct & self.graph.upstream(rule))
+            yield from self.keeper(rule).changed(Reach(record, near, relinked, paths, entangled))
 
     # -- in which order
 
-    def _ordered(self, parts: list[_Part]) -> Reactions:
-        groups: dict[Hashable, list[_Part]] = {}
+    def _ordered(self, parts: list[Part]) -> Reactions:
+        groups: dict[Hashable, list[Part]] = {}
         for part in parts:
             groups.setdefault(self._free(part, groups), []).append(part)
         try:
@@ -231,7 +180,7 @@ class Planner:
             order = self._downstream_first(groups)
         return tuple(groups[key][0].make([part.rule for part in groups[key]]) for key in order)
 
-    def _free(self, part: _Part, groups: Mapping[Hashable, Sequence[_Part]]) -> Hashable:
+    def _free(self, part: Part, groups: Mapping[Hashable, Sequence[Part]]) -> Hashable:
         """The group of a part, without those that it depends on, or that on it, if they are counted again.
 
         The hosts of a group are counted by one statement, and not every database shows it all of
@@ -245,7 +194,7 @@ class Planner:
     def _depend(self, one: Rule, other: Rule) -> bool:
         return one in self.graph.upstream(other) or other in self.graph.upstream(one)
 
-    def _downstream_first(self, groups: dict[Hashable, list[_Part]]) -> list[Hashable]:
+    def _downstream_first(self, groups: dict[Hashable, list[Part]]) -> list[Hashable]:
         sorter: TopologicalSorter[Hashable] = TopologicalSorter()
         for key, parts in groups.items():
             rules = {part.rule for part in parts}
@@ -256,11 +205,3 @@ class Planner:
             ]
             sorter.add(key, *later)
         return list(sorter.static_order())
-
-
-def _via(rule: Rule) -> str | None:
-    return rule.collection.via.name if isinstance(rule, HostRule) else None
-
-
-def _aggregates(rules: Sequence[Rule]) -> list[AggregateRule]:
-    return [rule for rule in rules if isinstance(rule, AggregateRule)]

@@ -73,8 +73,10 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
     depends: tuple[str, ...] = ()
     if rule is not None:
         reads = {f"{read.record}.{read.name}" for read in planner.graph.reads[rule]}
-        depends = tuple(sorted(reads | {str(rule.collection)}))
-        rows = list(_rows(planner, storage, rule, key_of(record)))
+        if isinstance(rule, HostRule):
+            reads.add(str(rule.collection))
+            rows = list(_rows(planner, storage, rule, key_of(record)))
+        depends = tuple(sorted(reads))
     return Explanation(
         str(attribute),
         getattr(current, name),

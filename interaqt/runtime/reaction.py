@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from interaqt.core.computations import Rule
 from interaqt.core.expressions import Expr, Root, replace
 from interaqt.core.model import RecordModel
-from interaqt.runtime.graph import Rule
 from interaqt.storage.prepared import Image
 
 if TYPE_CHECKING:

@@ -7,13 +7,9 @@ from typing import Any
 
 import attrs
 
-from interaqt.core.computations import Derivation, HostRule
+from interaqt.core.computations import Rule
 from interaqt.core.errors import InvalidQuery, did_you_mean
 from interaqt.core.model import RecordModel
-from interaqt.runtime.derive import Derive
-from interaqt.runtime.graph import Rule
-from interaqt.runtime.hosts import HostUpdate
-from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.prepared import KEY
 
@@ -48,9 +44,9 @@ class Rebuilder:
         return sum(self._rebuild(rule, batch, progress) for rule in self._rules(record, name))
 
     def _rules(self, record: RecordModel, name: str | None) -> Sequence[Rule]:
-        rules = [rule for rule in self._planner.graph.rules if _record_of(rule) is record]
+        rules = [rule for rule in self._planner.graph.rules if rule.record is record]
         if name is not None:
-            known = {_name_of(rule): rule for rule in rules}
+            known = {rule.name: rule for rule in rules}
             if name not in known:
                 raise InvalidQuery(
                     f"{record} derives no {name!r}. {did_you_mean(name, known)}",
@@ -61,28 +57,15 @@ class Rebuilder:
         return sorted(rules, key=self._planner.graph.level)
 
     def _rebuild(self, rule: Rule, batch: int, progress: Callable[[Progress], None]) -> int:
-        source = rule.property.record if isinstance(rule, HostRule) else rule.source
+        keeper = self._planner.keeper(rule)
+        source, work = keeper.over, keeper.again()
         total = self._storage.query(source.cls).count()
-        work = self._again(rule) if isinstance(rule, HostRule) else self._derive(rule)
         done = 0
         for keys in self._batches(source, batch):
             self._transactions.run(lambda run, keys=keys: work(run, keys), f"rebuild {rule}")  # type: ignore[misc]
             done += len(keys)
             progress(Progress(str(rule), done, max(total, done)))
         return done
-
-    def _again(self, rule: HostRule) -> Callable[[Run, Sequence[Any]], None]:
-        return HostUpdate(self._planner, [rule]).again
-
-    def _derive(self, rule: Derivation) -> Callable[[Run, Sequence[Any]], None]:
-        reaction = Derive(self._planner, rule, (), near=True)
-        key = rule.source.key.name
-
-        def bring(run: Run, keys: Sequence[Any]) -> None:
-            # As after a change of each source: what there is is compared with what there should be.
-            reaction.run(run, [({key: each}, {key: each}) for each in keys])
-
-        return bring
 
     def _batches(self, record: RecordModel, size: int) -> Iterator[list[Any]]:
         first, following = self._planner.statements.pages(record, size)
@@ -98,11 +81,3 @@ class Rebuilder:
                 last = keys[-1]
             if len(keys) < size:
                 return
-
-
-def _record_of(rule: Rule) -> RecordModel:
-    return rule.property.record if isinstance(rule, HostRule) else rule.record
-
-
-def _name_of(rule: Rule) -> str:
-    return rule.property.name if isinstance(rule, HostRule) else rule.name

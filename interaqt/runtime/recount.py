@@ -41,7 +41,8 @@ class Recount(Reaction):
         self.record = record
         self.paths = tuple(paths)
         self.update = HostUpdate(planner, rules)
-        self.via = self.update.collection.via if near else None
+        self.collection = rules[0].collection
+        self.via = self.collection.via if near else None
         self.reads = frozenset({record.key.name} | ({self.via.name} if self.via else set()))
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
@@ -63,7 +64,7 @@ class Recount(Reaction):
 
     @cached_property
     def _finding(self) -> tuple[Prepared, ...]:
-        collection = self.update.collection
+        collection = self.collection
         host = Attr(Root(LINK, collection.link), collection.via.name, collection.via.type)
         return tuple(self.planner.statements.reaching(collection.link, path, LINK, [host]) for path in self.paths)
 

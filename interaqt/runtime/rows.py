@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from interaqt.core.computations import HostRule, StateMachineSpec
+from interaqt.core.computations import StateMachineSpec, ValueRule
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
-from interaqt.core.expressions import Attr, Const, Expr
-from interaqt.core.model import RecordModel, Reference
+from interaqt.core.expressions import Attr, Const, Expr, Param
+from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
 from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
 
 __all__ = ["KeyOf", "RowStatements"]
+
+S = TypeVar("S")
 
 KeyOf = Callable[[Reference, Record], Any]
 
@@ -31,7 +33,9 @@ class RowStatements:
         self.planner = planner
         self.record = record
         self.key = record.key
+        self.completion = planner.completion(record)
         self._updates: dict[frozenset[str], Prepared] = {}
+        self._moved: dict[frozenset[str], Reader] = {}
         self._watched: dict[frozenset[str], frozenset[str]] = {}
         self._reads: dict[frozenset[str], tuple[Prepared, Reader]] = {}
 
@@ -44,7 +48,7 @@ class RowStatements:
 
     @cached_property
     def initial(self) -> dict[str, Const]:
-        """What derived values and states are when a record is created, before anything contributes."""
+        """What values over other records, and states, are when a record is created, before anything contributes."""
         found: dict[str, Const] = {}
         for rule in self.record.rules:
             found |= _initial_values(rule)
@@ -56,20 +60,36 @@ class RowStatements:
     @cached_property
     def given(self) -> tuple[Stored, ...]:
         """What a maker gives."""
+        own = {rule.property for rule in self.completion.rules}
         return tuple(
             each
             for each in self.record.stored()
-            if each.name not in self.initial and (each is not self.key or self.key_is_given)
+            if each.name not in self.initial and each not in own and (each is not self.key or self.key_is_given)
         )
+
+    @cached_property
+    def _worked(self) -> dict[Property, Expr]:
+        """What the database works out as a row is made."""
+        return self.completion.remote(self.initial)
+
+    @cached_property
+    def told(self) -> tuple[Property, ...]:
+        """What an INSERT answers: the key, and what the database has worked out."""
+        return (self.key, *self._worked)
+
+    @cached_property
+    def told_reader(self) -> Reader:
+        return Reader(self.planner.schema, self.told)
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
         return tuple(self.record.references())
 
     @cached_property
-    def tells_key(self) -> bool:
-        """Whether something that follows from a creation must know the new record's key."""
-        return any(self.key.name in reaction.reads for reaction in self.planner.created(self.record))
+    def must_tell(self) -> bool:
+        """Whether something that follows from a creation must know what only the database can tell."""
+        told = {each.name for each in self.told}
+        return any(told & reaction.reads for reaction in self.planner.created(self.record))
 
     def values_of(self, instance: Record, key_of_new: KeyOf) -> Image:
         """What a record that is not stored yet has been given, references by their keys.
@@ -110,13 +130,29 @@ class RowStatements:
         absent = {each.name: None for each in self.given if each.hidden}
         return {**absent, **{name: const.value for name, const in self.initial.items()}}
 
+    def whole(self, row: Image) -> Image:
+        """What a maker gave, with what is known of the rest before the row is made."""
+        image = {**self.initial_image, **row}
+        if self.completion.local:
+            self.completion.complete(image)
+        return image
+
     @cached_property
     def insert(self) -> Prepared:
-        return self.planner.statements.insert(self.record, self.given, self.initial, self._unless)
+        return self._insert(self.planner.statements.insert)
 
     @cached_property
     def insert_rows(self) -> PreparedRows:
-        return self.planner.statements.insert_rows(self.record, self.given, self.initial, self._unless)
+        return self._insert(self.planner.statements.insert_rows)
+
+    def _insert(self, make: Callable[..., S], unless: bool = True) -> S:
+        given = (*self.given, *self.completion.local)
+        return make(self.record, given, self.initial, self._unless if unless else (), self._worked, HOST)
+
+    @cached_property
+    def insert_always(self) -> Prepared:
+        """The INSERT of a record with an identity that lets the database refuse it."""
+        return self._insert(self.planner.statements.insert, unless=False)
 
     @property
     def _unless(self) -> tuple[Stored, ...]:
@@ -137,10 +173,10 @@ class RowStatements:
         return found
 
     def watched(self, names: frozenset[str]) -> frozenset[str]:
-        """Those of the named attributes on which something depends."""
+        """Those of the named attributes, and of what follows from them in the row, on which something depends."""
         found = self._watched.get(names)
         if found is None:
-            attributes = self.planner.attributes(self.record, names)
+            attributes = (*self.planner.attributes(self.record, names), *self.completion.following(names))
             found = frozenset(each.name for each in attributes if self.planner.is_watched(each))
             self._watched[names] = found
         return found
@@ -148,10 +184,29 @@ class RowStatements:
     # -- changing and deleting
 
     def update(self, names: frozenset[str]) -> Prepared:
+        """Sets the named attributes, and what follows from them in the row; answers that of :meth:`moved`."""
         if names not in self._updates:
             attributes = self.planner.attributes(self.record, names)
-            self._updates[names] = self.planner.statements.update(self.record, attributes)
+            if self.completion.following(names):
+                given = {each: Param(each.name, each.type) for each in attributes}
+                completed = self.completion.completed(given)
+                moved = [each for each in self.completion.following(names) if each.name in self.watched(names)]
+                made = self.planner.statements.adjust(self.record, HOST, completed, {}, moved)
+                if moved:
+                    self._moved[names] = Reader(self.planner.schema, moved)
+            else:
+                made = self.planner.statements.update(self.record, attributes)
+            self._updates[names] = made
         return self._updates[names]
+
+    def changed(self, names: frozenset[str]) -> frozenset[str]:
+        """The names, and what follows from them in the row."""
+        following = self.completion.following(names)
+        return names.union(each.name for each in following) if following else names
+
+    def moved(self, names: frozenset[str]) -> Reader | None:
+        """Reads what an update of the names answers: what follows from them on which something depends, if any."""
+        return self._moved.get(names)
 
     @cached_property
     def told_when_deleted(self) -> tuple[Stored, ...]:
@@ -181,8 +236,9 @@ class RowStatements:
         )
 
 
-def _initial_values(rule: HostRule) -> Mapping[str, Const]:
-    found = {each.name: rule.initial(each) for each in rule.kept}
+def _initial_values(rule: ValueRule) -> Mapping[str, Const]:
+    constants = ((each, rule.initial(each)) for each in rule.kept)
+    found = {each.name: const for each, const in constants if const is not None}
     if rule.value is not None:
         values = {name: const.value for name, const in found.items()}
 

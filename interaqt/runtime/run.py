@@ -19,7 +19,7 @@ from interaqt.runtime.effects import Mutation
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Pair
 from interaqt.storage.database import Result, Transaction
-from interaqt.storage.prepared import KEY, Image, Prepared
+from interaqt.storage.prepared import KEY, Image, Prepared, Reader
 
 if TYPE_CHECKING:
     from interaqt.runtime.derive import Derive
@@ -28,21 +28,26 @@ __all__ = ["Created", "Run"]
 
 
 class Created:
-    """A row that was created; asking for its key waits for the statement, so ask late."""
+    """A row that was created; asking for what the database tells of it waits for the statement, so ask late."""
 
-    __slots__ = ("_keys", "image", "record")
+    __slots__ = ("_told", "image", "record")
 
-    def __init__(self, record: RecordModel, image: Image, keys: _Keys | None = None) -> None:
+    def __init__(self, record: RecordModel, image: Image, told: _Told | None = None) -> None:
         self.record, self.image = record, image
-        self._keys = keys
+        self._told = told
 
     @property
     def key(self) -> Any:
         name = self.record.key.name
         if name not in self.image:
-            assert self._keys is not None
-            self._keys.fetch()
+            self.complete()
         return self.image[name]
+
+    def complete(self) -> Image:
+        """All of the row."""
+        if self._told is not None:
+            self._told.fetch()
+        return self.image
 
 
 class Run:
@@ -73,23 +78,27 @@ class Run:
         if record.identity is not None:
             return self.planner.identified(record).create(self, rows)
         images, result = self.insert(record, rows)
-        keys = _Keys(result, images, record.key.name)
+        told = _Told(result, images, self.planner.rows(record).told_reader)
         if not self._pipelined:
             # Where nothing is gained by waiting, an unread result would only keep its statement open.
-            keys.fetch()
-        return self._follow(record, [Created(record, image, keys) for image in images])
+            told.fetch()
+        return self._follow(record, [Created(record, image, told) for image in images])
 
     def insert(self, record: RecordModel, rows: Sequence[Image]) -> tuple[list[Image], Result]:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
         statements = self.planner.rows(record)
-        initial = statements.initial_image
-        images = [{**initial, **row} for row in rows]
+        images = [statements.whole(row) for row in rows]
         try:
             if len(rows) == 1:
                 return images, statements.insert.run(self.tx, images[0])
             return images, statements.insert_rows.run(self.tx, images)
         except InvalidValue as error:
             raise _named(error, record, images) from None
+
+    def insist(self, record: RecordModel, row: Image) -> None:
+        """Insert a row of which the database shall say why it will not have it."""
+        statements = self.planner.rows(record)
+        statements.insert_always.run(self.tx, statements.whole(row))
 
     def came(self, record: RecordModel, images: Sequence[Image]) -> list[Created]:
         """Note rows that were inserted, whose keys are known, and follow what depends on them."""
@@ -107,9 +116,9 @@ class Run:
         for reference in statements.references:
             for each in made:
                 self.proven.add((reference.target, each.image[reference.name]))
-        if statements.tells_key:
+        if statements.must_tell:
             for each in made:
-                each.key  # noqa: B018 - now it is needed
+                each.complete()
         pairs: list[Pair] = [(None, each.image) for each in made]
         for reaction in self.planner.created(record):
             reaction.run(self, pairs)
@@ -134,7 +143,7 @@ class Run:
             if self._write(statements.update(names), record, {**changes, KEY: key}).rowcount == 0:
                 raise _missing(record, key)
             self.proven.add((record, key))
-            self.touched(record, key, names)
+            self.touched(record, key, statements.changed(names))
             return
         old = self.read(record, key, names)
         if old is None:
@@ -156,11 +165,14 @@ class Run:
         if changes:
             names = frozenset(changes)
             statements = self.planner.rows(record)
-            self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
+            written = self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
+            reader = statements.moved(names)
+            moved = {} if reader is None else reader.image(written.fetchall()[0])
             for each in statements.references:
                 if each.name in changes:
                     self.proven.add((each.target, changes[each.name]))
-            self.updated(record, [(old, {**old, **changes})], statements.watched(names), names)
+            new = {**old, **changes, **moved}
+            self.updated(record, [(old, new)], statements.watched(names), statements.changed(names))
 
     def _write(self, statement: Prepared, record: RecordModel, given: Image) -> Result:
         try:
@@ -271,17 +283,20 @@ class Run:
             reaction.run(self, [(image, None) for image in images])
 
 
-class _Keys:
-    """The keys that an INSERT answers, fetched into the rows' images when the first is asked for."""
+class _Told:
+    """What an INSERT answers, fetched into the rows' images when the first is asked for."""
 
-    __slots__ = ("_images", "_name", "_result")
+    __slots__ = ("_images", "_reader", "_result")
 
-    def __init__(self, result: Result, images: Sequence[Image], name: str) -> None:
-        self._result, self._images, self._name = result, images, name
+    def __init__(self, result: Result, images: Sequence[Image], reader: Reader) -> None:
+        self._result, self._reader = result, reader
+        self._images: Sequence[Image] = images
 
     def fetch(self) -> None:
-        for image, (key,) in zip(self._images, self._result.fetchall(), strict=True):
-            image.setdefault(self._name, key)
+        images, self._images = self._images, ()
+        if images:
+            for image, row in zip(images, self._result.fetchall(), strict=True):
+                image |= self._reader.image(row)
 
 
 def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) -> InvalidValue:

@@ -43,10 +43,9 @@ def step_along(root: Root, path: Path) -> Expr:
 
 
 class Cut:
-    """Expressions over a contributing record, cut where they reach a changed one by ``path``."""
+    """Expressions over one record, cut where they reach a changed one by ``path``."""
 
-    def __init__(self, link: RecordModel, path: Path, exprs: Sequence[Expr]) -> None:
-        root = Root(LINK, link)
+    def __init__(self, root: Root, path: Path, exprs: Sequence[Expr]) -> None:
         far = step_along(root, path)
         record = far.type.record
         assert record is not None
@@ -90,7 +89,7 @@ class Spread(Reaction):
         self.path = path
         self.update = SumUpdate(planner, rules)
         self.link = rules[0].collection.link
-        self._cut = Cut(self.link, path, [each.contribution for rule in rules for each in rule.sums])
+        self._cut = Cut(Root(LINK, self.link), path, [each.contribution for rule in rules for each in rule.sums])
         self.reads = self._cut.reads
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:

@@ -17,18 +17,14 @@ from interaqt.runtime.reaction import Step
 from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows
 
 if TYPE_CHECKING:
+    from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Run
 
-__all__ = ["SumUpdate", "delta_param", "moved"]
+__all__ = ["SumUpdate", "delta_param"]
 
 
 def delta_param(kept: Property) -> Param:
     return Param(f"delta.{kept.name}", kept.type)
-
-
-def moved(rules: Iterable[HostRule], deltas: Callable[[Property], Expr]) -> dict[Property, Expr]:
-    """What each property becomes when those kept move by ``deltas``; those that stay are left out."""
-    return assigned(rules, lambda each: _plus(stored(each), deltas(each)))
 
 
 def _plus(value: Expr, delta: Expr) -> Expr:
@@ -37,6 +33,10 @@ def _plus(value: Expr, delta: Expr) -> Expr:
 
 class SumUpdate(HostUpdate):
     """Moves what one group of rules keeps on their hosts; deltas are named as :func:`delta_param` does."""
+
+    def __init__(self, planner: Planner, rules: Sequence[HostRule]) -> None:
+        super().__init__(planner, rules)
+        self.collection = rules[0].collection
 
     @cached_property
     def _reversible(self) -> bool:
@@ -80,7 +80,11 @@ class SumUpdate(HostUpdate):
         return [(each.name, f"delta.{each.name}", subtracter(each.type.kind)) for each in self.watched]
 
     def statement(self, deltas: Callable[[Property], Expr], bindings: Mapping[str, Any]) -> Prepared:
-        return self.planner.statements.adjust(self.host, HOST, moved(self.rules, deltas), bindings, self.returning)
+        return self.planner.statements.adjust(self.host, HOST, self._moved(deltas), bindings, self.returning)
+
+    def _moved(self, deltas: Callable[[Property], Expr]) -> dict[Property, Expr]:
+        """What each property becomes when those kept move by ``deltas``; those that stay are left out."""
+        return self.assignments(assigned(self.rules, lambda each: _plus(stored(each), deltas(each))))
 
     @cached_property
     def move_one(self) -> Prepared:
@@ -89,7 +93,7 @@ class SumUpdate(HostUpdate):
     @cached_property
     def _rows(self) -> PreparedRows:
         columns = [(KEY, self.host.key.type), *((delta_param(each).name, each.type) for each in self.kept)]
-        assignments = moved(self.rules, delta_param)
+        assignments = self._moved(delta_param)
         return self.planner.statements.adjust_rows(self.host, HOST, assignments, columns, self.returning)
 
     def total(self, totals: dict[Any, dict[str, Any]], key: Any, deltas: Mapping[str, Any]) -> None:

@@ -86,13 +86,13 @@ class RowsOf:
 
 
 class Given(Binding):
-    """A root's values are among the columns of a list of rows, as ``root.attribute``."""
+    """A root's values are among the columns of a list of rows, as ``root.attribute``, or as ``attribute``."""
 
-    def __init__(self, rows: RowsOf, root: str) -> None:
-        self.rows, self.root = rows, root
+    def __init__(self, rows: RowsOf, root: str = "") -> None:
+        self.rows, self._prefix = rows, f"{root}." if root else ""
 
     def read(self, attribute: Stored, dialect: Dialect) -> peewee.Node:
-        return self.rows.column(f"{self.root}.{attribute.name}")
+        return self.rows.column(f"{self._prefix}{attribute.name}")
 
 
 class Reader:

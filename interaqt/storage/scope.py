@@ -20,7 +20,7 @@ from interaqt.storage.sql import Leaf, bind, plain, render, template
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["Binding", "Image", "Row", "Scope", "Source"]
+__all__ = ["Binding", "Image", "Row", "Scope", "Slots", "Source"]
 
 S = TypeVar("S", bound=peewee.Select)
 
@@ -50,6 +50,13 @@ class Image(Binding):
 
     def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
         return bind(f"{self.prefix}.{attribute.name}", attribute.type, dialect)
+
+
+class Slots(Binding):
+    """The root's values are given when the statement is run, as slots named as its attributes are."""
+
+    def read(self, attribute: Property | Reference, dialect: Dialect) -> peewee.Node:
+        return bind(attribute.name, attribute.type, dialect)
 
 
 @attrs.frozen(eq=False)

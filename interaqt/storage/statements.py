@@ -16,7 +16,7 @@ from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.prepared import KEY, Given, Image, Prepared, PreparedRows, Reader, RowsOf, Stored
 from interaqt.storage.schema import Schema, column
-from interaqt.storage.scope import Binding, Row, Scope
+from interaqt.storage.scope import Binding, Row, Scope, Slots
 from interaqt.storage.sql import bind, constant, plain, template
 
 __all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Statements", "Stored"]
@@ -36,17 +36,22 @@ class Statements:
         given: Sequence[Stored],
         fixed: Mapping[str, Const],
         unless: Sequence[Stored] = (),
+        worked: Mapping[Property, Expr] = {},
+        root: str = "",
     ) -> Prepared:
         """INSERT one row: ``given`` by slots of their names, ``fixed`` as constants; answers its key.
 
+        ``worked`` are expressions over the given ones, ``Root(root)``, and answered after the key.
         Where there is a row with the same values of ``unless`` already, it does nothing and
         answers no row.
         """
         values: dict[Any, Any] = {each.column: self._slot(each.name, each.type) for each in given}
         values |= self._fixed(record, fixed)
+        values |= {each.column: self.node(expr, {root: Slots()}, lock=True) for each, expr in worked.items()}
         table = self.schema.table(record)
         query = table.insert({peewee.Column(table, name): node for name, node in values.items()})
-        return self.prepared(self._unless(query, unless).returning(column(table, record.key)))
+        told = [column(table, each) for each in (record.key, *worked)]
+        return self.prepared(self._unless(query, unless).returning(*told))
 
     def insert_rows(
         self,
@@ -54,23 +59,25 @@ class Statements:
         given: Sequence[Stored],
         fixed: Mapping[str, Const],
         unless: Sequence[Stored] = (),
+        worked: Mapping[Property, Expr] = {},
+        root: str = "",
     ) -> PreparedRows:
-        """INSERT a list of rows by one statement; answers their keys in order.
+        """INSERT a list of rows by one statement; answers their keys in order, and what is ``worked``.
 
         With ``unless`` it leaves out rows of which there is one with the same values of these, in
         the table or before in the list, and answers those values after each key.
         """
         rows = RowsOf(self.schema, "made", [(each.name, each.type) for each in given])
-        constants = self._fixed(record, fixed)
+        values: dict[str, Any] = {each.column: rows.column(each.name) for each in given}
+        values |= self._fixed(record, fixed)
+        values |= {each.column: self.node(expr, {root: Given(rows)}, lock=True) for each, expr in worked.items()}
         table = self.schema.table(record)
-        chosen = [rows.column(each.name) for each in given] + list(constants.values())
-        columns = [column(table, each) for each in given] + [peewee.Column(table, name) for name in constants]
-        source = peewee.Select([rows.source], chosen)
+        source = peewee.Select([rows.source], list(values.values()))
         if unless:
             # Without a WHERE, SQLite takes the ON of ON CONFLICT for that of a join.
             source = source.where(peewee.SQL("TRUE"))
-        query = self._unless(table.insert(source, columns), unless)
-        query = query.returning(column(table, record.key), *[column(table, each) for each in unless])
+        query = self._unless(table.insert(source, [peewee.Column(table, name) for name in values]), unless)
+        query = query.returning(*[column(table, each) for each in (record.key, *worked, *unless)])
         return PreparedRows(query, rows, self.schema)
 
     def _unless(self, query: Any, unless: Sequence[Stored]) -> Any:
@@ -189,11 +196,11 @@ class Statements:
         self,
         host: RecordModel,
         root: str,
-        assignments: Mapping[Property, Expr],
+        assignments: Mapping[Any, Expr],
         bindings: Mapping[str, Binding],
         returning: Sequence[Stored],
     ) -> Prepared:
-        """UPDATE one host row by expressions over itself, ``Root(root)``, and over given values."""
+        """UPDATE one row by expressions over itself, ``Root(root)``, and over given values."""
         table = self.schema.table(host)
         bound = {**bindings, root: Row(table)}
         values = {column(table, each): self.node(expr, bound, lock=True) for each, expr in assignments.items()}
@@ -216,7 +223,8 @@ class Statements:
         def leaf(expr: Expr) -> peewee.Node | None:
             return rows.column(expr.name) if isinstance(expr, Param) and expr.name in names else None
 
-        values = {column(table, each): self.node(expr, {root: Row(table)}, leaf) for each, expr in assignments.items()}
+        bound: dict[str, Binding] = {root: Row(table)}
+        values = {column(table, each): self.node(expr, bound, leaf, lock=True) for each, expr in assignments.items()}
         query = table.update(values).from_(rows.source).where(column(table, host.key) == rows.column(KEY))
         if returning:
             query = query.returning(*[column(table, each) for each in returning])
@@ -232,7 +240,8 @@ class Statements:
         """UPDATE the host rows of the given keys by expressions over themselves, ``Root(root)``."""
         table = self.schema.table(host)
         rows = RowsOf(self.schema, "named", [(KEY, host.key.type)])
-        values = {column(table, each): self.node(expr, {root: Row(table)}) for each, expr in assignments.items()}
+        bound: dict[str, Binding] = {root: Row(table)}
+        values = {column(table, each): self.node(expr, bound, lock=True) for each, expr in assignments.items()}
         chosen = column(table, host.key).in_(peewee.Select([rows.source], [rows.column(KEY)]))
         query = table.update(values).where(chosen)
         if returning:

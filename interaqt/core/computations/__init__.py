@@ -8,7 +8,9 @@ from interaqt.core.computations.deletion import Deletion, Ending, deleted_by
 from interaqt.core.computations.distinct import Distinct, DistinctRule
 from interaqt.core.computations.extremes import Maximum, Minimum
 from interaqt.core.computations.first_last import First, Last
+from interaqt.core.computations.own import OwnRule
 from interaqt.core.computations.quantifiers import Any, Every
+from interaqt.core.computations.rule import Rule, ValueRule
 from interaqt.core.computations.state_machine import Change, StateMachine, StateMachineSpec, Transition, on
 from interaqt.core.computations.summation import Summation, WeightedSummation
 from interaqt.core.computations.transform import Creation, Derivation, Transform, Variant
@@ -35,6 +37,8 @@ __all__ = [
     "LookupRule",
     "Maximum",
     "Minimum",
+    "OwnRule",
+    "Rule",
     "StateMachine",
     "StateMachineSpec",
     "Sum",
@@ -42,6 +46,7 @@ __all__ = [
     "Target",
     "Transform",
     "Transition",
+    "ValueRule",
     "Variant",
     "WeightedSummation",
     "deleted_by",

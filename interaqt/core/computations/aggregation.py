@@ -13,17 +13,18 @@ contributes and in how the value follows from the sums. So each is kept right by
 from __future__ import annotations
 
 import builtins
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import attrs
 
+from interaqt.core.computations.rule import HOST, LINK, ValueRule
 from interaqt.core.errors import InvalidComputation, Location, being_declared
 from interaqt.core.expressions import Attr, Const, Expr, Fold, Op, Root, case
 from interaqt.core.fields import ManySpec, Spec
-from interaqt.core.model import Collection, Index, Property
+from interaqt.core.model import Collection, Property, RecordModel, Reference
 from interaqt.core.tracing import Tree, trace_value
 from interaqt.core.types import Kind, ValueType
 
@@ -41,9 +42,6 @@ __all__ = [
     "counted",
     "non_null",
 ]
-
-#: Names of the roots in a rule's expressions: the record that has the value, and the one that contributes.
-HOST, LINK = "host", "link"
 
 BOOL = ValueType(Kind.BOOL)
 INT = ValueType(Kind.INT)
@@ -65,46 +63,25 @@ class Sum:
 
 
 @attrs.frozen(eq=False, kw_only=True)
-class HostRule(ABC):
-    """Keeps ``property`` of the host from the records of ``collection``.
+class HostRule(ValueRule):
+    """Keeps a value of the host from the records of ``collection``, each ``Root(LINK)``."""
 
-    It stores the properties ``kept`` beside it, or the property alone. ``value`` is what the property
-    is, read from those of ``Root(HOST)``; it is None where the property is itself kept.
-    """
+    root = LINK
 
-    property: Property
     collection: Collection
-    value: Expr | None
 
     @builtins.property
-    @abstractmethod
-    def kept(self) -> tuple[Property, ...]:
-        """What is stored on the host, without the value that follows from it."""
-
-    @abstractmethod
-    def reads(self) -> Iterator[Expr]:
-        """All that it asks of one record, ``Root(LINK)``."""
-
-    @abstractmethod
-    def initial(self, kept: Property) -> Const:
-        """What a kept property is over no records."""
-
-    @abstractmethod
-    def recomputed(self, kept: Property) -> Expr:
-        """What a kept property is, worked out over all records of ``Root(HOST)``."""
+    def source(self) -> RecordModel:
+        return self.collection.link
 
     @builtins.property
-    def index(self) -> Index | None:
-        """What finds the records that it looks up, where their columns alone say which."""
-        return None
+    def via(self) -> Reference:
+        return self.collection.via
 
     def over(self, kind: str, value: Expr, where: Expr | None, type: ValueType) -> Fold:
         """What the records of the host come to; see :class:`~interaqt.core.expressions.Fold`."""
         host, link = Root(HOST, self.property.record), Root(LINK, self.collection.link)
         return Fold(kind, host, self.collection, link, value, where, (), False, type)
-
-    def __str__(self) -> str:
-        return str(self.property)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -113,7 +90,7 @@ class AggregateRule(HostRule):
 
     sums: tuple[Sum, ...]
 
-    @property
+    @builtins.property
     def kept(self) -> tuple[Property, ...]:
         return tuple(each.property for each in self.sums)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
 from interaqt.core.callbacks import check_event_callback
 from interaqt.core.computations.aggregation import INT, Computation
+from interaqt.core.computations.rule import Rule
 from interaqt.core.errors import InvalidComputation, Location, TraceError, being_declared, did_you_mean
 from interaqt.core.event import Event
 from interaqt.core.expressions import Expr, Root, all_of, negate
@@ -79,7 +80,7 @@ class Variant:
 
 
 @attrs.frozen(eq=False)
-class Derivation:
+class Derivation(Rule):
     """A resolved Transform from a record: what of ``record`` exists for one ``Root(SOURCE)``.
 
     ``link`` and ``position`` are hidden attributes of the derived record: its source, and which
@@ -93,8 +94,20 @@ class Derivation:
     position: Property
     name: str
 
-    def __str__(self) -> str:
-        return f"{self.record}.{self.name}"
+    root = SOURCE
+
+    @property
+    def location(self) -> Location:
+        return self.link.location
+
+    @property
+    def makes_rows(self) -> bool:
+        return True
+
+    def reads(self) -> Iterator[Expr]:
+        for variant in self.variants:
+            yield variant.condition
+            yield from variant.values.values()
 
 
 def resolve_transform(model: Model, record: RecordModel, transform: Transform[Any]) -> None:
