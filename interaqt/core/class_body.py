@@ -61,6 +61,10 @@ class RecordDeclaration:
     unique: tuple[tuple[str, ...], ...] = ()
     repeatable: bool = False
     """A relation that may link one pair more than once."""
+    symmetric: bool = False
+    """A relation whose ends are of one kind, and mean the same."""
+    self_pairs: bool = False
+    """A symmetric relation that may link a record to itself."""
     rules: RecordRules = attrs.field(factory=RecordRules)
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "ConstraintModel",
     "NonNull",
     "Unique",
+    "other_than_itself",
     "require_constraints",
     "resolve_constraint",
 ]
@@ -128,6 +129,20 @@ class ConstraintModel:
 
     def __str__(self) -> str:
         return self.name or f"{self.kind} of {', '.join(each.name for each in self.attributes)}"
+
+
+def other_than_itself(first: Reference, second: Reference) -> ConstraintModel:
+    """That the two ends of a relation's record are not one and the same."""
+    ends = tuple(Attr(Root(OWN, first.record), each.name, each.type) for each in (first, second))
+    return ConstraintModel(
+        kind="check",
+        record=first.record,
+        attributes=(first, second),
+        condition=Op("ne", ends, BOOL),
+        name=f"{first.record.table}_no_self_pairs",
+        code="relation.self_pair",
+        location=first.record.location,
+    )
 
 
 def resolve_constraint(record: RecordModel, constraint: Constraint) -> ConstraintModel:

@@ -190,6 +190,8 @@ def relation(
     *,
     unique: Sequence[Sequence[str]] = ...,
     repeatable: bool = ...,
+    symmetric: bool = ...,
+    self_pairs: bool = ...,
     constraints: Sequence[Constraint] = ...,
     identity: Sequence[str] = ...,
     identity_conflict: IdentityConflict = ...,
@@ -201,6 +203,8 @@ def relation(
     *,
     unique: Sequence[Sequence[str]] = (),
     repeatable: bool = False,
+    symmetric: bool = False,
+    self_pairs: bool = False,
     constraints: Sequence[Constraint] = (),
     identity: Sequence[str] = (),
     identity_conflict: IdentityConflict = "keep",
@@ -208,11 +212,17 @@ def relation(
 ) -> Any:
     """Declare an n:n relation: its first two references are its ends, the rest its own attributes.
 
-    A pair is linked once, unless ``repeatable``; deleting an end deletes the link. The rest is as
-    of an entity; ``identity`` may name the ends.
+    A pair is linked once, unless ``repeatable``; deleting an end deletes the link.
+
+    In a ``symmetric`` one both ends are of one kind and mean the same, as in a friendship: a pair is
+    linked once whichever end is named first, and no record is linked to itself, unless there are
+    ``self_pairs``. ``iq.many(inverse=("a", "b"))`` finds its records from both ends.
+
+    The rest is as of an entity; ``identity`` may name the ends.
     """
     rules = (constraints, identity, identity_conflict, retention)
-    return _decorate(cls, "relation", unique=unique, repeatable=repeatable, rules=rules)
+    options = {"repeatable": repeatable, "symmetric": symmetric, "self_pairs": self_pairs}
+    return _decorate(cls, "relation", unique=unique, rules=rules, **options)
 
 
 def _decorate(cls: Any, kind: str, **options: Any) -> Any:
@@ -232,6 +242,8 @@ def _record_class(
     unique: Any,
     rules: tuple[Any, ...],
     repeatable: bool = False,
+    symmetric: bool = False,
+    self_pairs: bool = False,
 ) -> type:
     if not isinstance(cls, type):
         name = getattr(cls, "__name__", repr(cls))
@@ -270,6 +282,8 @@ def _record_class(
         key_name=next(name for name, each in attributes.items() if isinstance(each.spec, KeySpec)),
         unique=tuple(tuple(group) for group in unique),
         repeatable=repeatable,
+        symmetric=symmetric,
+        self_pairs=self_pairs,
         rules=declared_rules(cls.__name__, location, *rules),
     )
     made = _rebuild(cls, attributes)

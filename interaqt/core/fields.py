@@ -81,7 +81,7 @@ class OneSpec(Spec):
 @attrs.define(eq=False)
 class ManySpec(Spec):
     location: Location
-    inverse: str | None = None
+    inverse: str | tuple[str, str] | None = None
     through: str | None = None
 
 
@@ -217,8 +217,13 @@ def one(
     return OneSpec(location, inverse, unique, on_delete, default, as_transitions(changes, location))
 
 
-def many(*, inverse: str | None = None, through: str | None = None, init: Literal[False] = False) -> Any:
-    """The records whose reference ``inverse`` names this one, or, with ``through``, those past a relation's records."""
+def many(
+    *, inverse: str | tuple[str, str] | None = None, through: str | None = None, init: Literal[False] = False
+) -> Any:
+    """The records whose reference ``inverse`` names this one, or, with ``through``, those past a relation's records.
+
+    ``inverse=("a", "b")`` are the records of which either reference names this one, each once.
+    """
     location = Location.of_caller()
     if (inverse is None) == (through is None):
         raise InvalidAttribute(
@@ -229,7 +234,19 @@ def many(*, inverse: str | None = None, through: str | None = None, init: Litera
             location=location,
             hint='write posts: Many[Post] = iq.many(inverse="author"), where Post has author: User',
         )
-    _require_name(inverse, "inverse", location)
+    if isinstance(inverse, tuple):
+        if len({*inverse}) != 2:
+            raise InvalidAttribute(
+                f"inverse= takes the name of a reference, or those of two, not {inverse!r}",
+                code="many.inverse",
+                subject=being_declared(),
+                location=location,
+                hint='write inverse=("source", "target") for records that either of these references leads from',
+            )
+        for each in inverse:
+            _require_name(each, "inverse", location)
+    else:
+        _require_name(inverse, "inverse", location)
     _require_name(through, "through", location)
     return ManySpec(location, inverse, through)
 

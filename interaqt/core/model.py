@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from interaqt.core.identity import Identity
     from interaqt.core.interaction import InteractionModel
     from interaqt.core.retention import RetentionModel
+    from interaqt.core.sides import Sides
 
 __all__ = [
     "Attribute",
@@ -145,6 +146,8 @@ class RecordModel:
     """What its ``constraints=`` say."""
     identity: Identity | None = attrs.field(default=None, repr=False)
     retention: RetentionModel | None = attrs.field(default=None, repr=False)
+    sides: Sides | None = attrs.field(default=None, repr=False)
+    """What its records are sides of, if they are: the framework's own, which no user is told of."""
 
     @property
     def type(self) -> ValueType:

@@ -18,9 +18,8 @@ from interaqt.core.errors import (
     did_you_mean,
 )
 from interaqt.core.interaction import InteractionDeclaration
-from interaqt.core.model import (
-    RecordModel,
-)
+from interaqt.core.model import RecordModel, Reference
+from interaqt.core.sides import Sides, sides_of
 
 __all__ = ["Names", "check_name"]
 
@@ -39,6 +38,7 @@ class Names:
         self._records: dict[type, tuple[RecordDeclaration, RecordModel]] = {}
         self.interactions: list[InteractionDeclaration] = []
         self._globals: dict[Scope, dict[str, Any]] = {}
+        self._sides: dict[frozenset[Reference], Sides] = {}
         known: dict[str, Location] = {}
         for cls in classes:
             declaration = vars(cls).get("__iq_record__") or vars(cls).get("__iq_interaction__")
@@ -84,10 +84,24 @@ class Names:
     def records(self) -> Iterable[tuple[RecordDeclaration, RecordModel]]:
         return self._records.values()
 
+    def sides(self, first: Reference, second: Reference, location: Location) -> Sides:
+        """The sides of a record by two of its references, which are made when they are first asked for."""
+        found = self._sides.get(frozenset({first, second}))
+        if found is None:
+            found = self._sides[frozenset({first, second})] = sides_of((first, second), location)
+        return found
+
+    def models(self) -> Iterable[RecordModel]:
+        """Every record, the framework's own sides last."""
+        return [*(record for _, record in self.records()), *(each.record for each in self._sides.values())]
+
     @staticmethod
     def known(classes: Iterable[type]) -> list[str]:
         """The names that may have been meant: what the framework brings along comes last."""
         return [cls.__name__ for cls in sorted(classes, key=lambda cls: cls.__module__.startswith("interaqt."))]
+
+    def declaration_of(self, record: RecordModel) -> RecordDeclaration:
+        return self._records[record.cls][0]
 
     def record_of(self, cls: Any, subject: str, location: Location | None) -> RecordModel:
         found = self._records.get(cls) if isinstance(cls, type) else None

@@ -32,7 +32,7 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
         actor = next((record for _, record in names.records() if record.name == "User"), None)
     else:
         actor = names.record_of(user, "user=", None)
-    model = Model({record.cls: record for _, record in names.records()}, interactions, actor)
+    model = Model({record.cls: record for record in names.models()}, interactions, actor)
     for declaration, record in names.records():
         resolver = RecordResolver(names, declaration, record)
         resolver.rules(model)

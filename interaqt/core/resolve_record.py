@@ -14,6 +14,7 @@ from interaqt.core.computations.deletion import resolve_ending
 from interaqt.core.computations.own import StoredComputed, resolve_stored
 from interaqt.core.computations.state_machine import StateMachineSpec, resolve_change
 from interaqt.core.computations.transform import resolve_transform
+from interaqt.core.constraints import other_than_itself
 from interaqt.core.errors import (
     DeclarationError,
     InvalidAttribute,
@@ -254,7 +255,8 @@ class RecordResolver:
 
     def _mirror(self, each: AttributeDeclaration, spec: OneSpec, annotation: type, nullable: bool) -> Mirror:
         target = self.names.record_of(annotation, self._subject(each), each.location)
-        via = self._back(each, spec.inverse or "", target)
+        assert spec.inverse is not None
+        via = self._back(each, spec.inverse, target)
         if not nullable:
             raise self._error(
                 each, "there may be none on the other side", "mirror", f"write {each.name}: {target} | None"
@@ -270,8 +272,30 @@ class RecordResolver:
         )
 
     def _inverse(self, each: AttributeDeclaration, spec: ManySpec, target: RecordModel) -> Collection:
-        via = self._back(each, spec.inverse or "", target)
+        if not isinstance(spec.inverse, str):
+            return self._either(each, spec, target)
+        via = self._back(each, spec.inverse, target)
+        if self.names.declaration_of(target).symmetric and via in list(target.references())[:2]:
+            ends = tuple(end.name for end in list(target.references())[:2])
+            raise self._error(
+                each,
+                f"{target} is symmetric, so its records are found from both ends, not from {via.name} alone",
+                "inverse",
+                f"write {each.name}: Many[{target}] = iq.many(inverse={_quoted(ends)})",
+            )
         return Collection(record=self.record, name=each.name, location=each.location, link=target, via=via)
+
+    def _either(self, each: AttributeDeclaration, spec: ManySpec, target: RecordModel) -> Collection:
+        first, second = (self._back(each, name, target) for name in spec.inverse or ())
+        sides = self.names.sides(first, second, each.location)
+        return Collection(
+            record=self.record,
+            name=each.name,
+            location=each.location,
+            link=sides.record,
+            via=sides.near,
+            far=sides.link,
+        )
 
     def _back(self, each: AttributeDeclaration, name: str, target: RecordModel) -> Reference:
         """The reference ``target.name``, which must name this record."""
@@ -300,7 +324,11 @@ class RecordResolver:
             )
         found = self.record.attributes.get(name) or self._connected(inner)
         assert isinstance(found, Collection)
-        onward = [ref for ref in found.link.references() if ref.target is target and ref is not found.via]
+        onward = [
+            ref
+            for ref in found.link.references()
+            if ref.target is target and ref is not found.via and ref is not found.far
+        ]
         if len(onward) != 1:
             raise self._error(
                 each,
@@ -341,8 +369,35 @@ class RecordResolver:
                 hint=f"add the other one, such as user: User, or declare {self.record} with @iq.entity",
             )
         self.record.ends = ends
-        if not self.declaration.repeatable:
+        if self.declaration.symmetric:
+            self._symmetric(*ends)
+        elif not self.declaration.repeatable:
             self.record.unique = (*self.record.unique, tuple(end.name for end in ends))
+
+    def _symmetric(self, first: Reference, second: Reference) -> None:
+        if first.target is not second.target:
+            raise InvalidEntity(
+                f"the ends of a symmetric relation are of one kind; {first.name} is a {first.target}, "
+                f"{second.name} a {second.target}",
+                code="relation.symmetric",
+                subject=self.record.name,
+                location=self.record.location,
+                hint="leave symmetric=True out",
+            )
+        if {first.name, second.name} & {*self.declaration.rules.identity}:
+            raise InvalidEntity(
+                "a symmetric relation is not known by its ends, of which either may be named first",
+                code="relation.symmetric_identity",
+                subject=self.record.name,
+                location=self.record.location,
+                hint="leave identity= out: a pair is linked once in any case, and linking it again is refused",
+            )
+        sides = self.names.sides(first, second, self.record.location)
+        if not self.declaration.repeatable:
+            # Whichever end is named first, the pair has the same two sides.
+            sides.record.unique = (*sides.record.unique, (sides.near.name, sides.far.name))
+        if not self.declaration.self_pairs:
+            self.record.constraints.append(other_than_itself(first, second))
 
     def _expect(self, name: str, kind: Any, group: tuple[str, ...]) -> None:
         if not isinstance(self.record.attributes.get(name), kind):
@@ -404,3 +459,7 @@ class RecordResolver:
         return InvalidAttribute(
             message, code=f"attribute.{code}", subject=self._subject(each), location=each.location, hint=hint
         )
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return "(" + ", ".join(f'"{name}"' for name in names) + ")"

@@ -64,16 +64,17 @@ class Derive(Reaction):
             return
         wanted = self._wanted(run, key)
         existing = {} if fresh else self._existing(run, key)
-        position = self.rule.position.name
+        position, missing = self.rule.position.name, []
         for index, values in wanted.items():
             found = existing.pop(index, None)
             complete = run.values_of(self.rule.record, values)
             if found is None:
-                run.create(self.rule.record, [{**complete, self.rule.link.name: key, position: index}])
+                missing.append({**complete, self.rule.link.name: key, position: index})
                 continue
             changes = {name: complete[name] for name in values if complete[name] != found[name]}
             if changes:
                 run.update(self.rule.record, found[self.rule.record.key.name], changes)
+        run.create(self.rule.record, missing)
         run.delete(self.rule.record, [found[self.rule.record.key.name] for found in existing.values()])
 
     # -- what there should be

@@ -244,7 +244,8 @@ class Writes:
         self._storage, self._created, self._mutations = storage, created, mutations
 
     def mutations(self) -> list[Mutation]:
-        return [_mutation(each) for each in self._mutations]
+        found = [_mutation(each) for each in self._mutations]
+        return [each for each in found if self._storage.record_of(each.record).sides is None]
 
     def created(self, cls: type[Any]) -> list[Any]:
         record = self._storage.record_of(cls)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+import attrs
 import peewee
 
 from interaqt.core.errors import ConstraintViolationError, NotInstalled, SetupError
@@ -63,7 +64,7 @@ class Schema:
     @cached_property
     def records(self) -> tuple[StoredRecord, ...]:
         """The entities and relations of the model, in the order in which they were given."""
-        return tuple(_stored_record(each) for each in self.model.records.values())
+        return tuple(_stored_record(each) for each in self.model.records.values() if each.sides is None)
 
     @cached_property
     def tables(self) -> tuple[StoredTable, ...]:
@@ -200,6 +201,9 @@ class Schema:
             return ConstraintViolationError(
                 _UNKNOWN[violation.kind], kind=violation.kind, constraint=violation.constraint, record=violation.table
             )
+        sides = guard.record.sides
+        if sides is not None:
+            guard = attrs.evolve(guard, record=sides.relation, attributes=sides.either)
         return ConstraintViolationError(
             _described(guard),
             kind=guard.kind,

@@ -2450,3 +2450,77 @@ def test_a_query_of_a_name(refuses: Refuses) -> None:
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):
         getattr(iq, name)
+
+
+FRIENDS = """
+@iq.entity
+class User:
+    name: str
+    friendships: Many[Friendship] = iq.many(inverse=("one", "other"))
+
+@iq.relation(symmetric=True)
+class Friendship:
+    one: User
+    other: User
+"""
+
+
+def test_a_symmetric_relation_from_one_end(refuses: Refuses) -> None:
+    refuses(
+        FRIENDS.replace('("one", "other"))', '"one")  # HERE'),
+        """
+        InvalidAttribute: [attribute.inverse]
+          shop.py:HERE, User.friendships
+          Friendship is symmetric, so its records are found from both ends, not from one alone
+          write friendships: Many[Friendship] = iq.many(inverse=("one", "other"))
+        """,
+    )
+
+
+def test_one_reference_back_twice(refuses: Refuses) -> None:
+    refuses(
+        FRIENDS.replace('("one", "other"))', '("one", "one"))  # HERE'),
+        """
+        InvalidAttribute: [many.inverse]
+          shop.py:HERE, User.friendships
+          inverse= takes the name of a reference, or those of two, not ('one', 'one')
+          write inverse=("source", "target") for records that either of these references leads from
+        """,
+    )
+
+
+def test_a_symmetric_relation_of_two_kinds(refuses: Refuses) -> None:
+    refuses(
+        """
+        @iq.entity
+        class User:
+            name: str
+
+        @iq.entity
+        class Club:
+            name: str
+
+        @iq.relation(symmetric=True)  # HERE
+        class Membership:
+            user: User
+            club: Club
+        """,
+        """
+        InvalidEntity: [relation.symmetric]
+          shop.py:HERE, Membership
+          the ends of a symmetric relation are of one kind; user is a User, club a Club
+          leave symmetric=True out
+        """,
+    )
+
+
+def test_a_symmetric_relation_that_is_known_by_its_ends(refuses: Refuses) -> None:
+    refuses(
+        FRIENDS.replace("(symmetric=True)", '(symmetric=True, identity=("one", "other"))  # HERE'),
+        """
+        InvalidEntity: [relation.symmetric_identity]
+          shop.py:HERE, Friendship
+          a symmetric relation is not known by its ends, of which either may be named first
+          leave identity= out: a pair is linked once in any case, and linking it again is refused
+        """,
+    )

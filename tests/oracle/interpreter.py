@@ -19,6 +19,7 @@ from interaqt.core.class_body import RecordDeclaration
 from interaqt.core.computations import StateMachineSpec
 from interaqt.core.computations.aggregation import Aggregation
 from interaqt.core.model import Collection, ComputedProperty, Mirror, Model, Property, RecordModel, Reference
+from interaqt.core.sides import Sides
 
 __all__ = ["Interpreter", "Refused", "View"]
 
@@ -60,7 +61,8 @@ class Interpreter:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.records = [each for each in model.records.values() if each.name != "InteractionEvent"]
+        records = [each for each in model.records.values() if each.name != "InteractionEvent"]
+        self.records = [each for each in records if each.sides is None]
         self.rows: dict[RecordModel, dict[Any, Row]] = {record: {} for record in self.records}
         self.derived: dict[Place, Any] = {}
         self.keys: dict[RecordModel, list[Any]] = {}
@@ -108,6 +110,16 @@ class Interpreter:
                 return None if found is None else View(self, target, found)
             case Mirror(via=via):
                 return next((each for each in self.views(via.record) if getattr(each, via.name) == view), None)
+            case Collection(link=RecordModel(sides=Sides(either=either)), far=far):
+                first, second = (each.name for each in either)
+                found = [
+                    each
+                    for each in self.views(either[0].record)
+                    if view in (getattr(each, first), getattr(each, second))
+                ]
+                if far is not None and far.name == "link":
+                    return found
+                return [getattr(each, second if getattr(each, first) == view else first) for each in found]
             case Collection(link=link, via=via, far=far):
                 links = [each for each in self.views(link) if getattr(each, via.name) == view]
                 return links if far is None else [getattr(each, far.name) for each in links]
@@ -241,6 +253,14 @@ class Interpreter:
                 values = [each for each in values if None not in each]
                 if len(set(values)) < len(values):
                     raise Refused(f"{record} is unique by {group}")
+        declared = _declared(record)
+        if declared.symmetric:
+            one, other = (each.name for each in record.ends)
+            pairs = [frozenset((row[one], row[other])) for row in rows]
+            if not declared.self_pairs and any(len(pair) == 1 for pair in pairs):
+                raise Refused(f"{record} links no record to itself")
+            if not declared.repeatable and len(set(pairs)) < len(pairs):
+                raise Refused(f"{record} links a pair once")
 
     def _delete(self, views: list[View]) -> None:
         """Delete records, with all that goes with them; what then still refers to one refuses it in the end."""

@@ -327,6 +327,7 @@ class _Drawing:
             cls.born = not late
             for _ in range(self.draw(st.integers(0, 2))):
                 self.reference(cls, late)
+            self.either(cls)
         cls.uuid = self.chance(10)
         for _ in range(self.draw(st.integers(1, 3))):
             cls.fields.append(self.plain_field(cls))
@@ -334,18 +335,39 @@ class _Drawing:
             cls.fields.append(Field(self.name("state"), STATE, machine=True))
 
     def relation(self, index: int, entities: list[Class]) -> Class:
-        repeatable = self.chance(40)
-        cls = Class(f"R{index}", "relation", "@iq.relation(repeatable=True)" if repeatable else "@iq.relation")
+        repeatable, symmetric = self.chance(40), self.chance(30)
+        options = ["repeatable=True"] * repeatable + ["symmetric=True"] * symmetric
+        options += ["self_pairs=True"] * (symmetric and self.chance(40))
+        cls = Class(f"R{index}", "relation", f"@iq.relation({', '.join(options)})" if options else "@iq.relation")
         self.classes.append(cls)
         # A pair that is linked once could be so only after it is let go elsewhere.
         cls.born = not (repeatable and self.chance(40))
+        first = self.pick(entities)
         for end in ("left", "right"):
-            target = self.pick(entities)
+            target = first if symmetric or end == "left" else self.pick(entities)
             ref = Ref(end, target)
             cls.refs.append(ref)
-            if self.chance(75):
+            if not symmetric and self.chance(75):
                 self.inverse(cls, ref)
+        self.either(cls)
         return cls
+
+    def either(self, cls: Class) -> None:
+        """Perhaps a collection of the records of which either of two references names one, and those past it."""
+        pairs = [
+            (one, other)
+            for one, other in itertools.combinations(cls.refs, 2)
+            if one.target is other.target and not (one.unique or other.unique)
+        ]
+        if pairs and self.chance(60):
+            one, other = self.pick(pairs)
+            name, target = self.name("many"), one.target
+            line = f'    {name}: Many[{cls.name}] = iq.many(inverse=("{one.name}", "{other.name}"))'
+            target.colls.append(Coll(name, cls, line))
+            if cls.kind == "relation" and self.chance(60):
+                past = self.name("many")
+                line = f'    {past}: Many[{target.name}] = iq.many(through="{name}")'
+                target.colls.append(Coll(past, cls, line, target))
 
     def reference(self, cls: Class, late: bool) -> None:
         target = self.pick(self.classes)

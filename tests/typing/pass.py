@@ -264,3 +264,21 @@ class Passport:
 
 passport_of_ada: Passport | None = Holder(name="Ada").passport
 passport: Passport = Passport(holder=Holder(name="Ada"))
+
+
+# -- what is found from both ends ---------------------------------------------------------------
+
+
+@iq.entity
+class Person:
+    id: int = iq.key()
+    age: int
+    friendships: Many[Friendship] = iq.many(inverse=("one", "other"))
+    friends: Many[Person] = iq.many(through="friendships")
+    grown: int = iq.Count(friends, where=lambda friend: friend.age > 17)
+
+
+@iq.relation(symmetric=True, self_pairs=True)
+class Friendship:
+    one: Person
+    other: Person
