@@ -26,6 +26,7 @@ from interaqt.core.constraints import Check, Constraint, NonNull, Unique
 from interaqt.core.declare import entity, relation
 from interaqt.core.declare_interaction import interaction
 from interaqt.core.errors import (
+    CommitUnknown,
     ComputationCycle,
     ConditionRejected,
     ConstraintViolationError,
@@ -81,6 +82,7 @@ __all__ = [
     "Any",
     "Average",
     "Check",
+    "CommitUnknown",
     "ComputationCycle",
     "Condition",
     "ConditionRejected",

@@ -27,6 +27,7 @@ from interaqt.storage.database import Database
 
 __all__ = [
     "ON_EACH",
+    "ON_SERVERS",
     "database",
     "fresh",
     "fresh_mysql",
@@ -36,18 +37,20 @@ __all__ = [
     "mysql_url",
     "postgresql_db",
     "postgresql_schema",
+    "server",
     "sqlite_db",
 ]
 
 MYSQL = os.environ.get("INTERAQT_TEST_MYSQL", "mysql://root@127.0.0.1:3306/mysql")
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
-#: The parameters of a fixture that is to be had on each database.
-ON_EACH = [
-    "sqlite",
+#: The parameters of a fixture that is to be had on each database behind a network, with rows locked one by one.
+ON_SERVERS = [
     pytest.param("postgresql", marks=pytest.mark.postgresql),
     pytest.param("mysql", marks=pytest.mark.mysql),
 ]
+#: Those of one that is to be had on each database.
+ON_EACH = ["sqlite", *ON_SERVERS]
 
 
 @contextmanager
@@ -139,6 +142,13 @@ def postgresql_db(postgresql_dsn: str) -> Iterator[PostgreSQLDB]:
 def mysql_db() -> Iterator[MySQLDB]:
     with fresh_mysql() as database:
         yield database
+
+
+@pytest.fixture(params=ON_SERVERS)
+def server(request: pytest.FixtureRequest) -> Database:
+    """Each database behind a network in turn."""
+    found: Database = request.getfixturevalue(f"{request.param}_db")
+    return found
 
 
 @pytest.fixture(params=ON_EACH)

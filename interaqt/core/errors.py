@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 __all__ = [
+    "CommitUnknown",
     "ComputationCycle",
     "ConditionRejected",
     "ConstraintViolationError",
@@ -217,6 +218,16 @@ class InvalidQuery(InteraqtError):
 
 class StorageError(InteraqtError):
     default_code = "storage"
+
+
+class CommitUnknown(StorageError):
+    """The connection broke while a COMMIT was under way: it may have happened or not.
+
+    It is not tried again by itself, for that could do the same thing twice. Under an idempotency
+    key a dispatch is, since the key tells whether the first time counted.
+    """
+
+    default_code = "transaction.commit_unknown"
 
 
 class RecordNotFound(StorageError):

@@ -19,11 +19,11 @@ from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.mysql_errors import is_retryable, violation
 from interaqt.drivers.mysql_reader import MySQLReader
 from interaqt.drivers.mysql_session import Session
-from interaqt.drivers.pipeline import CommitUnknown, PipelinedTransaction
+from interaqt.drivers.pipeline import PipelinedTransaction
 from interaqt.drivers.pool import PooledDatabase
 from interaqt.storage.database import Executor, Violation
 
-__all__ = ["CommitUnknown", "MySQLDB"]
+__all__ = ["MySQLDB"]
 
 _LOCK_WAIT_TIMEOUT = 1205
 #: Strict, and SQL as the standard has it: ``"`` quotes names, ``||`` joins texts, ``\\`` is a character.

@@ -12,9 +12,13 @@ import pymysql
 from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.storage.database import Violation
 
-__all__ = ["is_retryable", "unless_mark", "violation"]
+__all__ = ["ends_connection", "is_retryable", "unless_mark", "violation"]
 
 
+_ENDED = (
+    1053, 1079, 1927, 4031,  # the server ends the connection: shutdown, abort, kill, idle for too long
+    2006, 2013, 2055,  # it is gone
+)  # fmt: skip
 _RETRYABLE = frozenset(
     {
         1213,  # deadlock
@@ -22,8 +26,7 @@ _RETRYABLE = frozenset(
         1020,  # a row has changed since the snapshot was taken
         1412,  # a table has changed since then
         3101,  # a replication group's other member was first
-        1053, 1079, 1927, 4031,  # the server ends the connection: shutdown, abort, kill, idle for too long
-        2006, 2013, 2055,  # it is gone
+        *_ENDED,
     }
 )  # fmt: skip
 
@@ -58,6 +61,11 @@ def is_retryable(error: BaseException) -> bool:
         # Another transaction made the row after this one had looked: it will be found now.
         return unless_mark(_first(_DUPLICATE.search(str(error.args[1])))) in getattr(error, "statement", "")
     return number in _RETRYABLE
+
+
+def ends_connection(error: pymysql.MySQLError) -> bool:
+    """Whether it says that the connection is over."""
+    return _number(error) in _ENDED
 
 
 def violation(error: BaseException) -> Violation | None:

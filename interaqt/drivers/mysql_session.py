@@ -21,9 +21,10 @@ from typing import Any, BinaryIO
 
 import pymysql
 
+from interaqt.drivers.mysql_errors import ends_connection
 from interaqt.drivers.mysql_protocol import command, length_at, mysql_error, packet_from
 from interaqt.drivers.mysql_values import Column, column_of, literal, read_row
-from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost, PipelinedSession, QueuedResult
+from interaqt.drivers.pipeline import ConnectionLost, PipelinedSession, QueuedResult, unknown
 from interaqt.storage.database import Recorder, Row
 
 __all__ = ["Session"]
@@ -151,7 +152,11 @@ class Session(PipelinedSession):
         try:
             self.execute_now("COMMIT")
         except ConnectionLost as error:
-            raise CommitUnknown(f"the connection broke during the commit: {error}") from error
+            raise unknown(error) from error
+        except pymysql.MySQLError as error:
+            if ends_connection(error):
+                raise unknown(error) from error
+            raise
 
     def rollback(self) -> None:
         with contextlib.suppress(pymysql.MySQLError, ConnectionLost):

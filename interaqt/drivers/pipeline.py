@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import CommitUnknown, StorageError
 from interaqt.storage.database import Recorder, Result, Row, ended
 
-__all__ = ["CommitUnknown", "ConnectionLost", "PipelinedSession", "PipelinedTransaction", "QueuedResult"]
+__all__ = ["ConnectionLost", "PipelinedSession", "PipelinedTransaction", "QueuedResult", "unknown"]
 
 #: How many rows ``execute_many`` sends before it waits: results must not pile up.
 BATCH = 1_000
@@ -26,14 +26,13 @@ class ConnectionLost(StorageError):
     default_code = "database.connection_lost"
 
 
-class CommitUnknown(StorageError):
-    """The connection broke while a commit was under way: it may have happened or not.
-
-    Never retried by itself, for that could do the same thing twice; a dispatch with an
-    idempotency key can be sent again.
-    """
-
-    default_code = "transaction.commit_unknown"
+def unknown(error: BaseException) -> CommitUnknown:
+    """What to raise where an error leaves it open whether a commit happened."""
+    why = error.message if isinstance(error, StorageError) else str(error).strip()
+    return CommitUnknown(
+        f"the connection broke while the commit was under way, so it may have happened or not: {why}",
+        hint="dispatch under an idempotency_key=, which tells whether it happened: it is done once all the same",
+    )
 
 
 class QueuedResult:
@@ -148,7 +147,7 @@ class PipelinedSession(ABC):
 
     @abstractmethod
     def commit(self) -> None:
-        """Commit; raises :class:`CommitUnknown` where nobody can tell whether it happened."""
+        """Commit; raises what :func:`unknown` answers where nobody can tell whether it happened."""
 
     @abstractmethod
     def rollback(self) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import psycopg
 
-from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost, QueuedResult
+from interaqt.drivers.pipeline import ConnectionLost, QueuedResult
 from interaqt.drivers.pool import PooledDatabase
 from interaqt.drivers.postgresql_dialect import PostgreSQLDialect
 from interaqt.drivers.postgresql_session import Session
 from interaqt.storage.database import Executor, Row, Violation
 
-__all__ = ["CommitUnknown", "PostgreSQLDB"]
+__all__ = ["PostgreSQLDB"]
 
 _SESSION = (
     "SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres';"

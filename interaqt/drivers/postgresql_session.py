@@ -23,7 +23,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost, PipelinedSession, QueuedResult
+from interaqt.drivers.pipeline import ConnectionLost, PipelinedSession, QueuedResult, unknown
 from interaqt.storage.database import Recorder, Row
 
 __all__ = ["Session"]
@@ -150,7 +150,7 @@ class Session(PipelinedSession):
             self.sync()
         except (psycopg.OperationalError, ConnectionLost) as error:
             if self.broken and (isinstance(error, ConnectionLost) or self.failed_at is result):
-                raise CommitUnknown(f"the connection broke during the commit: {error}") from error
+                raise unknown(error) from error
             raise
 
     def rollback(self) -> None:

@@ -88,14 +88,20 @@ class InteractionDispatch:
         if key is not None:
             claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
             once = self._once.run
-            attempt = partial(once, claim=claim, first=work, admitted=lambda: self.admitted(request, user, at))
+            attempt = partial(
+                once,
+                claim=claim,
+                first=work,
+                admitted=lambda: self.admitted(request, user, at),
+                event=lambda: self._event(request, user, at),
+            )
         try:
             with Running(self.interaction.name):
-                result, run = self.transactions.run(attempt, self.interaction.name)
+                result, run = self.transactions.run(attempt, self.interaction.name, repeatable=key is not None)
         except (ConstraintViolationError, RecordNotFound) as error:
             self.explain_missing(request, user, error)
             raise
-        if result.outcome != "replayed":
+        if run.created:
             self.after_commit(result, run)
         return result
 

@@ -49,8 +49,12 @@ class Once:
         claim: Image,
         first: Callable[[Run], tuple[DispatchResult, Run]],
         admitted: Callable[[], Event[Any]],
+        event: Callable[[], Event[Any]],
     ) -> tuple[DispatchResult, Run]:
-        """``first`` where the key is new; otherwise what it answered, if the request is ``admitted`` still."""
+        """``first`` where the key is new; otherwise what it answered, if the request is ``admitted`` still.
+
+        Where it was this very dispatch, of whose commit nobody had heard, that it was admitted is in what it wrote.
+        """
         for _ in range(_TRIES):
             entry = self._claimed(run, claim)
             if entry is not None:
@@ -64,7 +68,7 @@ class Once:
             if found["expires"] is not None and found["expires"] <= claim["at"]:
                 self._ledger.forget(run.tx, found["id"])
                 continue
-            return self._again(claim, found, admitted), run
+            return self._again(claim, found, admitted, event), run
         raise self._in_flight(claim)
 
     def _claimed(self, run: Run, claim: Image) -> Any:
@@ -79,7 +83,13 @@ class Once:
         database.limit_waiting(run.tx, None)
         return entry
 
-    def _again(self, claim: Image, found: Image, admitted: Callable[[], Event[Any]]) -> DispatchResult:
+    def _again(
+        self,
+        claim: Image,
+        found: Image,
+        admitted: Callable[[], Event[Any]],
+        unchecked: Callable[[], Event[Any]],
+    ) -> DispatchResult:
         if found["fingerprint"] != claim["fingerprint"]:
             raise IdempotencyError(
                 f"the key {claim['key']!r} was used at {found['at'].isoformat()} with another payload",
@@ -87,14 +97,15 @@ class Once:
                 subject=self._interaction,
                 hint="repeat a request as it was, or give what is another request another key",
             )
-        event = admitted()
+        own = found["at"] == claim["at"]
+        event = unchecked() if own else admitted()
         answer = found["answer"]
         assert answer is not None, "a claim is committed together with its answer"
         event.id, event.at, event.context = answer["event"], found["at"], answer["context"]
         return DispatchResult(
             event,
             data=answer["data"],
-            outcome="replayed",
+            outcome="applied" if own else "replayed",
             writes=Replayed(self._storage, answer["created"]),
         )
 

@@ -7,10 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from interaqt.core.errors import GuardError, InteraqtError, StorageError, TransactionRetryExhaustedError
+from interaqt.core.errors import (
+    CommitUnknown,
+    GuardError,
+    IdempotencyError,
+    InteraqtError,
+    StorageError,
+    TransactionRetryExhaustedError,
+)
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.run import Run
-from interaqt.storage.database import Database
+from interaqt.storage.database import Database, Transaction
 from interaqt.storage.storage import Storage
 
 __all__ = ["ATTEMPTS", "Transactions"]
@@ -32,11 +39,13 @@ class Transactions:
         self.planner = planner
         self.database: Database = storage.database
 
-    def run(self, work: Callable[[Run], T], name: str, *, isolation: str | None = None) -> T:
+    def run(self, work: Callable[[Run], T], name: str, *, isolation: str | None = None, repeatable: bool = False) -> T:
         """What ``work`` answers, once its transaction is committed.
 
         Raises :class:`~interaqt.TransactionRetryExhaustedError` where the database refused each
-        attempt for a conflict, and any other error as it is, with everything undone.
+        attempt for a conflict, :class:`~interaqt.CommitUnknown` where nobody knows whether the
+        last one was committed, and any other error as it is, with everything undone. Work that
+        finds out whether it was done before is ``repeatable``: then it is asked.
         """
         if self.storage.transaction is not None:
             raise StorageError(
@@ -45,22 +54,34 @@ class Transactions:
                 hint="let a Transform, changes= or deleted_by of the interaction say what it writes",
             )
         last: BaseException | None = None
+        unknown: CommitUnknown | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
                 delay = DELAYS[attempt - 1]
                 time.sleep(delay + random.uniform(0, delay))
+            tx: Transaction | None = None
             try:
-                return self._attempt(work, isolation)
+                tx = self.database.begin(isolation)
+                return self._attempt(tx, work)
+            except CommitUnknown as error:
+                if not repeatable:
+                    raise
+                unknown = error
+            except IdempotencyError:
+                raise  # an answer, though it may come of waiting too long
             except Exception as error:
                 if not any(map(self.database.is_retryable, _chain(error))):
+                    if unknown is not None and tx is None:
+                        raise unknown from error  # nobody is there to be asked
                     raise
                 last = error
+        if unknown is not None:
+            raise unknown
         raise TransactionRetryExhaustedError(
             f"{name} met a conflict with other transactions at each of {ATTEMPTS} attempts: {last}", attempts=ATTEMPTS
         ) from last
 
-    def _attempt(self, work: Callable[[Run], T], isolation: str | None) -> T:
-        tx = self.database.begin(isolation)
+    def _attempt(self, tx: Transaction, work: Callable[[Run], T]) -> T:
         try:
             entered = self.storage.enter(tx)
             try:
@@ -70,6 +91,9 @@ class Transactions:
             finally:
                 self.storage.leave(entered)
             tx.commit()
+        except CommitUnknown:
+            tx.rollback()
+            raise
         except Exception as raised:
             failure = tx.failure
             tx.rollback()

@@ -16,9 +16,9 @@ import psycopg
 import pymysql
 import pytest
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import CommitUnknown, StorageError
 from interaqt.drivers.mysql import MySQLDB
-from interaqt.drivers.pipeline import CommitUnknown, ConnectionLost
+from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
@@ -28,10 +28,6 @@ REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError, pymysql.IntegrityErro
 LOST = (psycopg.OperationalError, pymysql.OperationalError, ConnectionLost)
 FAILED = (sqlite3.Error, psycopg.Error, pymysql.Error)
 
-ON_SERVERS = [
-    pytest.param("postgresql", marks=pytest.mark.postgresql),
-    pytest.param("mysql", marks=pytest.mark.mysql),
-]
 SCHEMA = [
     'CREATE TABLE "owner" ("id" BIGINT PRIMARY KEY)',
     'CREATE TABLE "t" ("id" BIGINT NOT NULL, "n" BIGINT NOT NULL, "a" BIGINT, "b" BIGINT,'
@@ -75,12 +71,11 @@ def db(database: Database) -> Database:
     return database
 
 
-@pytest.fixture(params=ON_SERVERS)
-def server(request: pytest.FixtureRequest) -> Database:
+@pytest.fixture
+def server(server: Database) -> Database:
     """A database behind a network, with rows that are locked one by one."""
-    found: Database = request.getfixturevalue(f"{request.param}_db")
-    found.run_ddl(SCHEMA)
-    return found
+    server.run_ddl(SCHEMA)
+    return server
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import peewee
 import pymysql
 import pytest
 
-from interaqt.core.errors import InvalidValue, StorageError
+from interaqt.core.errors import CommitUnknown, InvalidValue, StorageError
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param
 from interaqt.core.types import Kind, ValueType
 from interaqt.drivers.mysql import MySQLDB
@@ -23,7 +24,6 @@ from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.mysql_update import MySQLUpdate
 from interaqt.drivers.mysql_values import literal
-from interaqt.drivers.pipeline import CommitUnknown
 from interaqt.storage.prepared import KEY
 from interaqt.storage.sql import binder, compile_statement, converters_of, render
 from interaqt.storage.statements import Statements
@@ -126,22 +126,21 @@ def test_statements_may_be_run_while_rows_are_streamed(db: MySQLDB) -> None:
     assert seen == list(range(3000))
 
 
-def test_an_answer_to_commit_that_never_comes_leaves_it_unknown(db: MySQLDB) -> None:
+_KILLED = b"\xff" + (1927).to_bytes(2, "little") + b"#70100Connection was killed"
+
+
+@pytest.mark.parametrize("answer", [b"", len(_KILLED).to_bytes(3, "little") + b"\0" + _KILLED], ids=["none", "killed"])
+def test_a_commit_to_which_the_connection_ends_is_unknown(db: MySQLDB, answer: bytes) -> None:
     transaction = db.begin()
     transaction.execute(ADD, (1, 10))
     session = transaction.session  # type: ignore[attr-defined]
     session.sync()
-    session._file = _Closed()
+    session._file = io.BytesIO(answer)
     with pytest.raises(CommitUnknown) as caught:
         transaction.commit()
     transaction.rollback()
     assert not db.is_retryable(caught.value)
     assert len(rows(db)) in (0, 1)
-
-
-class _Closed:
-    def read(self, size: int) -> bytes:
-        return b""
 
 
 def test_without_the_pipeline_each_statement_waits(db: MySQLDB) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 import interaqt as iq
 from interaqt import Event, Many
-from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.storage.database import Database
 
 calls: list[str] = []
@@ -303,9 +302,8 @@ def test_many_at_once_are_done_once(database: Database) -> None:
     assert (bank.payments, bank.events, bank.spent()) == (1, 1, 5)
 
 
-@pytest.mark.postgresql
-def test_who_waits_too_long_is_told(postgresql_db: PostgreSQLDB, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank = Bank(postgresql_db, idempotency=iq.Idempotency(wait=dt.timedelta(milliseconds=50)))
+def test_who_waits_too_long_is_told(server: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = Bank(server, idempotency=iq.Idempotency(wait=dt.timedelta(milliseconds=50)))
     started, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -328,11 +326,8 @@ def test_who_waits_too_long_is_told(postgresql_db: PostgreSQLDB, monkeypatch: py
     assert bank.pay().outcome == "replayed"
 
 
-@pytest.mark.postgresql
-def test_who_waited_for_one_that_failed_takes_its_place(
-    postgresql_db: PostgreSQLDB, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bank = Bank(postgresql_db)
+def test_who_waited_for_one_that_failed_takes_its_place(server: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = Bank(server)
     started, release = threading.Event(), threading.Event()
 
     def hold() -> None:
