@@ -6,6 +6,7 @@ generated, as attrs generates ``__init__``: plain code, shown by ``function.__so
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import linecache
 import math
@@ -57,7 +58,11 @@ _EXACTLY = {
     "neg": "minus", "abs": "abs",
 }  # fmt: skip
 
+#: Parts of a moment are those that it has in UTC, wherever it was given.
+_IN_UTC = {"year", "month", "day", "hour", "minute", "second", "microsecond", "weekday", "isoweekday", "date"}
+
 _GLOBALS: dict[str, Any] = {
+    "_UTC": dt.UTC,
     "_EXACT": EXACT,
     "_Decimal": Decimal,
     "_floor": math.floor,
@@ -90,6 +95,8 @@ def python_source(expr: Expr, leaf: Leaf, names: dict[str, Any]) -> str:
             sources = [python_source(arg, leaf, names) for arg in args]
             if name in _EXACTLY and args[0].type.kind is Kind.DECIMAL:
                 return f"_EXACT.{_EXACTLY[name]}({', '.join(sources)})"
+            if name in _IN_UTC and args[0].type.kind is Kind.DATETIME:
+                sources[0] = f"{sources[0]}.astimezone(_UTC)"
             infix = _INFIX.get(name)
             return f"({f' {infix} '.join(sources)})" if infix else f"({_TEMPLATES[name].format(*sources)})"
         case _:

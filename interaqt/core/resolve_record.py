@@ -139,7 +139,9 @@ class RecordResolver:
                 each.location, None, spec.unique, None, spec.default, spec.changes
             )  # an annotated reference needs no iq.one()
         if not isinstance(spec, OneSpec):
-            raise self._error(each, f"{spec} gives no record", "type")
+            raise self._error(
+                each, f"{spec} gives no record", "type", "follow the reference where the record is needed"
+            )
         found = self.names.record_of(target, self._subject(each), each.location)
         if spec.inverse is not None:
             return None

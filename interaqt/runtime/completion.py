@@ -15,7 +15,7 @@ from interaqt.core.computations.rule import HOST
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Expr, Root, replace
 from interaqt.core.model import Property, RecordModel
-from interaqt.runtime.adjust import image_source, is_local
+from interaqt.runtime.adjust import image_source, is_local, read_images
 from interaqt.runtime.graph import Graph
 from interaqt.storage.prepared import Image
 
@@ -33,7 +33,7 @@ class Completion:
 
     def following(self, names: Iterable[str]) -> tuple[Property, ...]:
         """What changes with the named attributes, without those."""
-        return tuple(rule.property for rule in self._following(set(names)))
+        return tuple(rule.property for rule in self._following(set(names))) if self.rules else ()
 
     def _following(self, names: set[str]) -> Iterator[OwnRule]:
         changed = set(names)
@@ -60,38 +60,49 @@ class Completion:
                 found[rule.name] = (rule.property, fresh[rule.name])
         return dict(found.values())
 
-    # -- rows that are made
+    # -- what is worked out here, and what by the database
 
     @cached_property
-    def _whole(self) -> dict[OwnRule, Expr]:
+    def _whole(self) -> dict[Property, Expr]:
         """Each rule's expression, own values that it reads put in their place."""
         known: dict[str, Expr] = {}
-        whole: dict[OwnRule, Expr] = {}
+        whole: dict[Property, Expr] = {}
         for rule in self.rules:
-            known[rule.name] = whole[rule] = put(rule.expr, known)
+            known[rule.name] = whole[rule.property] = put(rule.expr, known)
         return whole
 
     @cached_property
-    def local(self) -> tuple[Property, ...]:
-        """The values that the row alone says: they are worked out before it is made."""
-        return tuple(rule.property for rule in self.rules if is_local(self._whole[rule]))
+    def local(self) -> frozenset[Property]:
+        """The values that the row alone says."""
+        return frozenset(each for each, expr in self._whole.items() if is_local(expr))
 
     def remote(self, initial: Mapping[str, Expr]) -> dict[Property, Expr]:
         """The values that the database works out as a row is made, over ``Root(HOST)``, but for what is ``initial``."""
-        local = set(self.local)
-        return {rule.property: put(self._whole[rule], initial) for rule in self.rules if rule.property not in local}
+        return {each: put(expr, initial) for each, expr in self._whole.items() if each not in self.local}
 
-    def complete(self, image: Image) -> None:
-        """Add the local values to those of a row."""
-        for name, function in self._functions:
+    def inputs(self, properties: Iterable[Any]) -> frozenset[str]:
+        """What of a row says its local values among these, but for other own values."""
+        return frozenset(
+            name for each in properties if each in self.local for _, name in read_images(self._whole[each])
+        )
+
+    def complete(self, image: Image, properties: Iterable[Any] | None = None) -> None:
+        """Work out local values, all or those among these, from the rest of a row."""
+        functions = self._functions if properties is None else self._functions_of(properties)
+        for name, function in functions:
             image[name] = function(image)
 
     @cached_property
     def _functions(self) -> list[tuple[str, Callable[[Image], Any]]]:
-        local = {each.name for each in self.local}
         return [
-            (rule.name, compile_function(rule.expr, [HOST], image_source)) for rule in self.rules if rule.name in local
+            (each.name, compile_function(expr, [HOST], image_source))
+            for each, expr in self._whole.items()
+            if each in self.local
         ]
+
+    def _functions_of(self, properties: Iterable[Any]) -> Iterator[tuple[str, Callable[[Image], Any]]]:
+        names = {each.name for each in properties}
+        return (each for each in self._functions if each[0] in names)
 
 
 def put(expr: Expr, fresh: Mapping[str, Expr]) -> Expr:

@@ -16,6 +16,7 @@ from interaqt.runtime.reaction import Pair, Reaction, Step
 from interaqt.runtime.spread import Cut
 from interaqt.storage.follow import assign_along, differing_along
 from interaqt.storage.prepared import KEY, Prepared, Reader
+from interaqt.storage.statements import rereads
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -56,9 +57,10 @@ class OwnFar(Reaction):
         if found:
             update.rewrite(run, found)
 
-    @property
+    @cached_property
     def _at_once(self) -> bool:
-        return not self.update.watched and self.planner.schema.database.capability.returning
+        can = self.planner.schema.database.capability.returning
+        return can and not self.update.watched and not rereads(self.update.host, self._assignments.values())
 
     @cached_property
     def _assignments(self) -> dict[Property, Expr]:

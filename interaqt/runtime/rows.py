@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from interaqt.core.expressions import Attr, Const, Expr, Param
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
+from interaqt.storage.database import Result
 from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ class RowStatements:
         return self._insert(self.planner.statements.insert_rows)
 
     def _insert(self, make: Callable[..., S], unless: bool = True) -> S:
-        given = (*self.given, *self.completion.local)
+        local = (each.property for each in self.completion.rules if each.property in self.completion.local)
+        given = (*self.given, *local)
         return make(self.record, given, self.initial, self._unless if unless else (), self._worked, HOST)
 
     @cached_property
@@ -167,6 +169,7 @@ class RowStatements:
         if found is None:
             watched = self.watched(names)
             needed = {each.name for each in self.planner.needed(self.record, watched)} if watched else set()
+            needed |= self.completion.inputs(self._following(names))
             attributes = self.planner.attributes(self.record, {*names, *needed, self.key.name})
             statement = self.planner.statements.read(self.record, attributes, lock=True)
             found = self._reads[names] = statement, Reader(self.planner.schema, attributes)
@@ -184,13 +187,13 @@ class RowStatements:
     # -- changing and deleting
 
     def update(self, names: frozenset[str]) -> Prepared:
-        """Sets the named attributes, and what follows from them in the row; answers that of :meth:`moved`."""
+        """Sets the named attributes, and what follows from them in the row; answers what :meth:`after` asks for."""
         if names not in self._updates:
             attributes = self.planner.attributes(self.record, names)
             if self.completion.following(names):
                 given = {each: Param(each.name, each.type) for each in attributes}
                 completed = self.completion.completed(given)
-                moved = [each for each in self.completion.following(names) if each.name in self.watched(names)]
+                moved = [each for each in self._following(names) if each not in self.completion.local]
                 made = self.planner.statements.adjust(self.record, HOST, completed, {}, moved)
                 if moved:
                     self._moved[names] = Reader(self.planner.schema, moved)
@@ -204,9 +207,20 @@ class RowStatements:
         following = self.completion.following(names)
         return names.union(each.name for each in following) if following else names
 
-    def moved(self, names: frozenset[str]) -> Reader | None:
-        """Reads what an update of the names answers: what follows from them on which something depends, if any."""
-        return self._moved.get(names)
+    def _following(self, names: frozenset[str]) -> Sequence[Property]:
+        """What follows from the names in the row, and on which something depends."""
+        watched = self.watched(names)
+        return [each for each in self.completion.following(names) if each.name in watched]
+
+    def after(self, old: Image, changes: Image, written: Result) -> Image:
+        """What a row is after an update of it, as far as something depends on that."""
+        new = {**old, **changes}
+        if not self.completion.rules:
+            return new
+        names = frozenset(changes)
+        self.completion.complete(new, self._following(names))
+        reader = self._moved.get(names)
+        return new if reader is None else {**new, **reader.image(written.fetchall()[0])}
 
     @cached_property
     def told_when_deleted(self) -> tuple[Stored, ...]:

@@ -166,13 +166,15 @@ class Run:
             names = frozenset(changes)
             statements = self.planner.rows(record)
             written = self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
-            reader = statements.moved(names)
-            moved = {} if reader is None else reader.image(written.fetchall()[0])
             for each in statements.references:
                 if each.name in changes:
                     self.proven.add((each.target, changes[each.name]))
-            new = {**old, **changes, **moved}
-            self.updated(record, [(old, new)], statements.watched(names), statements.changed(names))
+            self.updated(
+                record,
+                [(old, statements.after(old, changes, written))],
+                statements.watched(names),
+                statements.changed(names),
+            )
 
     def _write(self, statement: Prepared, record: RecordModel, given: Image) -> Result:
         try:

@@ -14,7 +14,7 @@ from interaqt.core.model import Property
 from interaqt.core.types import Kind
 from interaqt.runtime.hosts import HostUpdate, assigned, stored
 from interaqt.runtime.reaction import Step
-from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows
+from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -40,9 +40,22 @@ class SumUpdate(HostUpdate):
 
     @cached_property
     def _reversible(self) -> bool:
-        """Whether the watched values before follow from those after and the deltas: sums that add exactly."""
-        exact = {each for each in self.kept if each.type.kind is not Kind.FLOAT}
-        return all(each in exact for each in self.watched)
+        """Whether the watched values before follow from those after and the deltas.
+
+        So do sums that add exactly, and what follows in the row from them and from what stays.
+        """
+        exact = {each.name for each in self.kept if each.type.kind is not Kind.FLOAT}
+        own = [each for each in self.watched if each.name not in exact]
+        moving = self.completion.inputs(own) & self.names
+        return moving <= exact and all(each in self.completion.local for each in own)
+
+    @cached_property
+    def returning(self) -> tuple[Stored, ...]:
+        found = super().returning
+        if not found or not self._reversible:
+            return found
+        inputs = self.completion.inputs(self.watched) - {each.name for each in found}
+        return (*found, *self.planner.attributes(self.host, inputs))
 
     def by(self, run: Run, deltas: Mapping[Any, Mapping[str, Any]]) -> None:
         """Move the hosts named by key."""
@@ -72,12 +85,20 @@ class SumUpdate(HostUpdate):
             self.one(run, statement, given)
 
     def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
-        before = {name: subtract(image[name], deltas[delta]) for name, delta, subtract in self._undoing}
-        return {**image, **before}
+        before = {**image, **{name: subtract(image[name], deltas[delta]) for name, delta, subtract in self._undoing}}
+        self.completion.complete(before, self._following)
+        return before
 
     @cached_property
     def _undoing(self) -> list[tuple[str, str, Callable[[Any, Any], Any]]]:
-        return [(each.name, f"delta.{each.name}", subtracter(each.type.kind)) for each in self.watched]
+        returned = {each.name for each in self.returning}
+        return [
+            (each.name, f"delta.{each.name}", subtracter(each.type.kind)) for each in self.kept if each.name in returned
+        ]
+
+    @cached_property
+    def _following(self) -> list[Stored]:
+        return [each for each in self.watched if each not in self.kept]
 
     def statement(self, deltas: Callable[[Property], Expr], bindings: Mapping[str, Any]) -> Prepared:
         return self.planner.statements.adjust(self.host, HOST, self._moved(deltas), bindings, self.returning)

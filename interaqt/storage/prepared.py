@@ -43,13 +43,17 @@ class Prepared:
 class PreparedRows:
     """A statement that takes a list of rows as one of its sources, or as several, whatever their number."""
 
-    def __init__(self, query: peewee.Node, source: RowsOf | Sequence[RowsOf], schema: Schema) -> None:
+    def __init__(
+        self, query: peewee.Node, source: RowsOf | Sequence[RowsOf], schema: Schema, singly: bool = False
+    ) -> None:
+        """``singly`` says that it must see of each row what it did to those before."""
         self._program = Program(query, schema.dialect)
+        self._singly = singly or self._program.singly
         self._sources = (source,) if isinstance(source, RowsOf) else tuple(source)
         self.sql = self._program.sql
 
     def run(self, executor: Executor, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any] = {}) -> Result:
-        if self._program.singly:
+        if self._singly:
             return self._program.run_each(executor, [self._values([row], given) for row in rows])
         return self._program.run(executor, self._values(rows, given))
 

@@ -5,13 +5,13 @@ They are built from expressions and records; nothing here knows why a statement 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import peewee
 
-from interaqt.core.expressions import Const, Expr, Param
+from interaqt.core.expressions import Attr, Const, Expr, Param, Root, walk
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.prepared import KEY, Given, Image, Prepared, PreparedRows, Reader, RowsOf, Stored
@@ -19,7 +19,7 @@ from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Binding, Row, Scope, Slots
 from interaqt.storage.sql import bind, constant, plain, template
 
-__all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Statements", "Stored"]
+__all__ = ["KEY", "Given", "Image", "Prepared", "PreparedRows", "Reader", "RowsOf", "Statements", "Stored", "rereads"]
 
 
 @attrs.frozen(eq=False)
@@ -228,7 +228,7 @@ class Statements:
         query = table.update(values).from_(rows.source).where(column(table, host.key) == rows.column(KEY))
         if returning:
             query = query.returning(*[column(table, each) for each in returning])
-        return PreparedRows(query, rows, self.schema)
+        return PreparedRows(query, rows, self.schema, rereads(host, assignments.values()))
 
     def assign_rows(
         self,
@@ -246,7 +246,7 @@ class Statements:
         query = table.update(values).where(chosen)
         if returning:
             query = query.returning(*[column(table, each) for each in returning])
-        return PreparedRows(query, rows, self.schema)
+        return PreparedRows(query, rows, self.schema, rereads(host, assignments.values()))
 
     def sums_by(
         self,
@@ -356,3 +356,16 @@ class Statements:
 
     def _locked(self, query: Any) -> Any:
         return query.for_update() if self.schema.dialect.for_update else query
+
+
+def rereads(record: RecordModel, exprs: Iterable[Expr]) -> bool:
+    """Whether expressions over a row of the record read others of its table.
+
+    A statement that writes several rows can't lock one that it has written already: PostgreSQL
+    passes over it.
+    """
+    return any(
+        isinstance(node, Attr) and not isinstance(node.of, Root) and node.of.type.record is record
+        for expr in exprs
+        for node in walk(expr)
+    )

@@ -2524,3 +2524,167 @@ def test_a_symmetric_relation_that_is_known_by_its_ends(refuses: Refuses) -> Non
           leave identity= out: a pair is linked once in any case, and linking it again is refused
         """,
     )
+
+
+# -- stored computed properties -------------------------------------------------------------
+
+
+def test_a_stored_value_that_reads_a_collection(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            @iq.computed(stored=True)
+            def is_liked(self) -> bool:
+                return len(self.likes) > 0  # HERE
+            """,
+        ),
+        """
+        TraceError: [trace]
+          shop.py:HERE, Post.is_liked: computed(stored=True)
+          Post.likes is a collection, which a computation can't read as a value
+            in: return len(self.likes) > 0
+          declare `likes_count: int = iq.Count(likes)` or `any_likes: bool = iq.Any(likes, ...)` in Post and read that
+        """,
+    )
+
+
+def test_a_stored_value_that_reads_the_key(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            @iq.computed(stored=True)
+            def shard(self) -> int:  # HERE
+                return self.id % 16
+            """,
+        ),
+        """
+        InvalidAttribute: [computed.stored_key]
+          shop.py:HERE, Post.shard: computed(stored=True)
+          it reads Post.id, which the database counts when the row is made
+          give the record a UUID key, which is made before its row, or leave stored=True out
+        """,
+    )
+
+
+def test_stored_values_that_follow_from_one_another(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            like_count: int = iq.Count(likes, where=lambda like: like.score < like.post.rank)  # COUNT
+
+            @iq.computed(stored=True)
+            def rank(self) -> int:  # HERE
+                return self.like_count * 2
+            """,
+        ),
+        """
+        ComputationCycle: [computation.cycle]
+          shop.py:COUNT, Post.like_count
+          these follow from one another, so none can be worked out first:
+            Post.like_count  (shop.py:COUNT)
+            -> Post.rank  (shop.py:HERE)
+            -> Post.like_count  (shop.py:COUNT)
+          break the circle: let one of them read what the user sets, not what is derived
+        """,
+    )
+
+
+def test_an_index_of_what_is_not_stored(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            @iq.computed(index=True)  # HERE
+            def shout(self) -> str:
+                return self.title.upper()
+            """,
+        ),
+        """
+        InvalidAttribute: [computed.index]
+          shop.py:HERE, Post
+          index=True is about a column, and what is computed where it is used has none
+          write @iq.computed(stored=True, index=True)
+        """,
+    )
+
+
+def test_a_stored_value_of_json(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            tags: list[str] = iq.field(factory=list)
+
+            @iq.computed(stored=True)
+            def labels(self) -> list[str]:  # HERE
+                return self.tags
+            """,
+        ),
+        """
+        InvalidAttribute: [computed.stored_type]
+          shop.py:HERE, Post.labels: computed(stored=True)
+          a JSON value can't be compared, so that it changes can't be told
+          leave stored=True out, or store the part of it that matters
+        """,
+    )
+
+
+def test_a_stored_value_of_another_type(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            @iq.computed(stored=True)
+            def shout(self) -> int:  # HERE
+                return self.title.upper()
+            """,
+        ),
+        """
+        TraceError: [trace]
+          shop.py:HERE, Post.shout: computed(stored=True)
+          it gives a str, but int is expected
+            in: def shout(self) -> int:
+          where it can't be said otherwise, iq.Custom, which is not there yet, will run as Python over declared inputs
+        """,
+    )
+
+
+def test_a_stored_reference(refuses: Refuses) -> None:
+    refuses(
+        within(
+            BLOG,
+            """
+            @iq.computed(stored=True)
+            def writer(self) -> User:  # HERE
+                return self.author
+            """,
+        ),
+        """
+        InvalidAttribute: [attribute.type]
+          shop.py:HERE, Post.writer
+          computed gives no record
+          follow the reference where the record is needed
+        """,
+    )
+
+
+def test_an_identity_by_a_stored_value(refuses: Refuses) -> None:
+    refuses(
+        """
+        @iq.entity(identity=("address",))  # HERE
+        class User:
+            email: str
+
+            @iq.computed(stored=True)
+            def address(self) -> str:
+                return self.email.lower()
+        """,
+        """
+        InvalidEntity: [entity.identity]
+          shop.py:HERE, User: identity
+          User.address is derived; an identity is what a maker gives
+        """,
+    )

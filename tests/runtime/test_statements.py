@@ -369,7 +369,7 @@ def test_no_statement_of_a_plan_scans_a_table(make_app: Apps, database: Database
     social = make_app(*SOCIAL)
     ada = social.system.storage.create(User(name="Ada", email="ada@example.org"))
     found = sent(lambda: _live(social, ada))
-    scanned = [sql for sql, values in found.statements if _scans(database, sql, values)]
+    scanned = [sql for sql, values in found.statements if scans(database, sql, values)]
     assert scanned == []
 
 
@@ -386,7 +386,7 @@ def test_nor_does_one_of_any_kind_of_computation(baskets: iq.Controller, databas
         baskets.dispatch(DropItem(item=item))
 
     found = sent(run)
-    assert [sql for sql, values in found.statements if _scans(database, sql, values)] == []
+    assert [sql for sql, values in found.statements if scans(database, sql, values)] == []
 
 
 def _live(social: iq.Controller, ada: User) -> None:
@@ -398,7 +398,7 @@ def _live(social: iq.Controller, ada: User) -> None:
     social.system.storage.get(Post, post.id)
 
 
-def _scans(database: Database, sql: str, values: tuple[Any, ...]) -> bool:
+def scans(database: Database, sql: str, values: tuple[Any, ...]) -> bool:
     """Whether the database would read a table from one end to the other for the statement."""
     if sql.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
         return False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +12,9 @@ import pytest
 
 import interaqt as iq
 from interaqt import Many
+from interaqt.storage.database import Database
 from tests.runtime.conftest import Apps
+from tests.runtime.test_statements import scans, shape
 
 
 @iq.entity
@@ -260,3 +265,309 @@ def test_it_can_neither_be_given_nor_set(desk: Desk) -> None:
         desk.storage.update(order, total=Decimal(1))
     with pytest.raises(iq.InvalidValue, match="it follows from its computed"):
         Item(order=order, price=Decimal(1), amount=Decimal(2))  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+# -- what it costs ----------------------------------------------------------------------------------
+
+
+@iq.interaction
+class Limit:
+    rack: Rack
+    to: int
+
+
+@iq.entity
+class Rack:
+    id: int = iq.key()
+    limit: int = iq.field(default=10, changes=iq.on(Limit, set=lambda e: e.payload.to))
+    boxes: Many[Box] = iq.many(inverse="rack")
+
+    weight: int = iq.Summation(boxes, of=lambda box: box.weight)
+    full_boxes: int = iq.Count(boxes, where=lambda box: box.is_full)
+
+    @iq.computed(stored=True, index=True)
+    def room(self) -> int:
+        return self.limit - self.weight
+
+
+@iq.entity
+class Box:
+    id: int = iq.key()
+    rack: Rack
+    parts: Many[Part] = iq.many(inverse="box")
+
+    units: int = iq.Summation(parts, of=lambda part: part.units)
+
+    @iq.computed(stored=True)
+    def is_full(self) -> bool:
+        return self.units > 5
+
+    @iq.computed(stored=True)
+    def weight(self) -> int:
+        return self.units * 2
+
+    @iq.computed(stored=True)
+    def fits(self) -> bool:
+        return self.units <= self.rack.limit
+
+
+@iq.entity
+class Part:
+    id: int = iq.key()
+    box: Box
+    units: int
+    note: str = ""
+
+    @iq.computed(stored=True)
+    def label(self) -> str:
+        return self.note.strip().upper()
+
+
+RACKS = (Rack, Box, Part, Limit)
+
+
+class Racks:
+    def __init__(self, app: iq.Controller, database: Database) -> None:
+        self.app, self.storage, self.database = app, app.system.storage, database
+        self.rack = self.storage.create(Rack())
+        self.box = self.storage.create(Box(rack=self.rack))
+        self.part = self.storage.create(Part(box=self.box, units=1))
+
+    def sent(self, action: Callable[[], Any]) -> list[str]:
+        """The statements that write, without those that read the record again for the answer."""
+        with self.database.recording() as recorder:
+            action()
+        shapes = [shape(sql) for sql, _ in recorder.statements]
+        return shapes[shapes.index("BEGIN") + 1 : shapes.index("COMMIT")]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def racks(request: pytest.FixtureRequest) -> Racks:
+    database: Database = request.getfixturevalue(f"{request.param}_db")
+    app = iq.Controller(iq.MonoSystem(database), RACKS)
+    app.setup(install=True)
+    return Racks(app, database)
+
+
+def test_a_new_record_has_it_in_its_insert(racks: Racks) -> None:
+    assert racks.sent(lambda: racks.storage.create(Rack())) == ["INSERT rack"]
+    # What lies behind a reference, too; and that a box of nothing weighs nothing moves no rack.
+    assert racks.sent(lambda: racks.storage.create(Box(rack=racks.rack))) == ["INSERT box"]
+
+
+def test_a_change_sets_it_in_its_update(racks: Racks) -> None:
+    assert racks.sent(lambda: racks.storage.update(racks.part, note=" x ")) == ["UPDATE part"]
+    assert racks.storage.get(Part, racks.part.id).label == "X"
+
+
+def test_a_sum_sets_it_in_the_update_of_its_host(racks: Racks) -> None:
+    sent = racks.sent(lambda: racks.storage.create(Part(box=racks.box, units=7)))
+    # What the box was follows from what it is and the difference, so it is not read before.
+    assert sent == ["INSERT part", "UPDATE box", "UPDATE rack"]
+    box, rack = racks.storage.get(Box, racks.box.id), racks.storage.get(Rack, racks.rack.id)
+    assert (box.weight, box.is_full, box.fits) == (16, True, True)
+    assert (rack.weight, rack.full_boxes, rack.room) == (16, 1, -6)
+    assert racks.app.verify() == []
+
+
+def test_a_far_change_is_one_update_where_nothing_depends_on_it(racks: Racks) -> None:
+    sent = racks.sent(lambda: racks.storage.update(racks.rack, limit=11))
+    assert sent == ["SELECT rack", "UPDATE rack", "UPDATE box"]
+    racks.storage.update(racks.rack, limit=0)
+    assert not racks.storage.get(Box, racks.box.id).fits
+    assert racks.app.verify() == []
+
+
+def test_nothing_is_written_where_it_stays(racks: Racks) -> None:
+    racks.storage.create(Box(rack=racks.rack))
+    result = racks.app.dispatch(Limit(rack=racks.rack, to=12))
+    assert [(each.record, each.kind) for each in result.effects[1:]] == [(Rack, "update")]
+    result = racks.app.dispatch(Limit(rack=racks.rack, to=0))
+    assert [(each.record, each.key) for each in result.effects[1:]] == [(Rack, racks.rack.id), (Box, racks.box.id)]
+    assert racks.app.verify() == []
+
+
+def test_no_statement_scans_a_table(racks: Racks) -> None:
+    with racks.database.recording() as recorder:
+        racks.storage.create(Part(box=racks.box, units=7))
+        racks.storage.update(racks.part, note="x", units=2)
+        racks.storage.update(racks.rack, limit=1)
+        racks.storage.query(Rack).where(lambda rack: rack.room == 1).all()
+    assert [sql for sql, values in recorder.statements if scans(racks.database, sql, values)] == []
+
+
+# -- records that refer to their own kind, to each other, and that come of others ---------------------
+
+
+@iq.entity
+class Folder:
+    id: uuid.UUID = iq.key()
+    name: str
+    parent: Folder | None = None
+    children: Many[Folder] = iq.many(inverse="parent")
+
+    child_count: int = iq.Count(children)
+    long_children: int = iq.Count(children, where=lambda child: len(child.path) > 5)
+
+    @iq.computed(stored=True)
+    def path(self) -> str:
+        return self.name if self.parent is None else self.parent.name + "/" + self.name
+
+    @iq.computed(stored=True)
+    def is_root(self) -> bool:
+        return self.parent is None or self.parent == self
+
+    @iq.computed(stored=True)
+    def depth(self) -> int:
+        if self.parent is None:
+            return 0
+        return 1 if self.parent.is_root else 2
+
+
+def test_a_record_may_read_others_of_its_kind_and_itself(make_app: Apps) -> None:
+    app = make_app(Folder)
+    storage = app.system.storage
+    root = storage.create(Folder(name="a"))
+    inner = storage.create(Folder(name="b", parent=root))
+    deep = storage.create(Folder(name="c", parent=inner))
+
+    def seen() -> list[tuple[str, bool, int]]:
+        found = (storage.get(Folder, each.id) for each in (root, inner, deep))
+        return [(each.path, each.is_root, each.depth) for each in found]
+
+    assert seen() == [("a", True, 0), ("a/b", False, 1), ("b/c", False, 2)]
+    storage.update(inner, name="bbbb")
+    assert seen() == [("a", True, 0), ("a/bbbb", False, 1), ("bbbb/c", False, 2)]
+    assert storage.get(Folder, inner.id).long_children == 1
+    assert app.verify() == []
+    storage.update(inner, parent=inner)
+    assert seen() == [("a", True, 0), ("bbbb/bbbb", True, 1), ("bbbb/c", False, 1)]
+    assert app.verify() == []
+    storage.update(inner, name="x", parent=inner)
+    assert seen()[1] == ("x/x", True, 1)
+    assert storage.get(Folder, inner.id).long_children == 0
+    assert app.verify() == []
+    storage.update(inner, parent=None)
+    assert seen() == [("a", True, 0), ("x", True, 0), ("x/c", False, 1)]
+    assert app.verify() == []
+
+
+@iq.entity
+class Topic:
+    """Nothing depends on what it keeps, and so nothing is answered of what is written."""
+
+    name: str
+    parent: Topic | None = None
+
+    @iq.computed(stored=True)
+    def path(self) -> str:
+        return self.name if self.parent is None else self.parent.name + "/" + self.name
+
+
+def test_several_that_read_one_of_their_kind_are_written_together(make_app: Apps) -> None:
+    app = make_app(Topic)
+    storage = app.system.storage
+    root = storage.create(Topic(name="a"))
+    storage.update(root, parent=root)
+    for name in ("b", "c"):
+        storage.create(Topic(name=name, parent=root))
+    storage.update(root, name="x")
+    assert [each.path for each in storage.query(Topic).order_by(lambda topic: topic.id)] == ["x/x", "x/b", "x/c"]
+    assert app.verify() == []
+
+
+@iq.entity
+class Member:
+    id: uuid.UUID = iq.key()
+    email: str
+    born: dt.date | None = None
+    joined: dt.datetime
+
+    @iq.computed(stored=True, unique=True)
+    def address(self) -> str:
+        return self.email.strip().lower()
+
+    @iq.computed(stored=True, index=True)
+    def birthday(self) -> int | None:
+        return None if self.born is None else self.born.month * 100 + self.born.day
+
+    @iq.computed(stored=True)
+    def year(self) -> int:
+        return self.joined.year
+
+    badges: Many[Badge] = iq.many(inverse="member")
+    valid_badges: int = iq.Count(badges, where=lambda badge: badge.valid)
+
+
+@iq.entity
+class Badge:
+    id: int = iq.key()
+    member: Member
+    text: str
+
+    made = iq.Transform(Member, lambda member: Badge(member=member, text=member.address))
+
+    @iq.computed(stored=True)
+    def valid(self) -> bool:
+        return self.text == self.member.address and self.member.year > 2000
+
+
+NEW_YEAR = dt.datetime(2026, 1, 1, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+
+
+def test_a_unique_one_refuses_a_second(make_app: Apps) -> None:
+    app = make_app(Member, Badge)
+    storage = app.system.storage
+    ada = storage.create(Member(email=" Ada@example.org", joined=NEW_YEAR))
+    with pytest.raises(iq.ConstraintViolationError) as caught:
+        storage.create(Member(email="ada@EXAMPLE.org", joined=NEW_YEAR))
+    assert caught.value.properties == ("address",)
+    storage.create(Member(email="bob@example.org", joined=NEW_YEAR))
+    storage.update(ada, email="bo@example.org", born=dt.date(2000, 2, 29))
+    assert storage.get(Member, ada.id).birthday == 229
+    with pytest.raises(iq.ConstraintViolationError):
+        storage.update(ada, email="BOB@example.org")
+    assert app.verify() == []
+
+
+def test_a_moment_counts_in_utc_wherever_it_was_given(make_app: Apps) -> None:
+    app = make_app(Member, Badge)
+    storage = app.system.storage
+    ada = storage.create(Member(email="ada", joined=NEW_YEAR))
+    assert ada.year == 2025
+    assert app.verify() == []
+    storage.update(ada, joined=NEW_YEAR + dt.timedelta(days=300))
+    storage.update(ada, joined=NEW_YEAR)
+    assert storage.get(Member, ada.id).year == 2025
+    assert app.verify() == []
+
+
+def test_records_that_follow_from_it_follow_it(make_app: Apps) -> None:
+    app = make_app(Member, Badge)
+    storage = app.system.storage
+    ada = storage.create(Member(email="Ada", joined=NEW_YEAR))
+    badge = storage.query(Badge).one()
+    assert (badge.text, badge.valid, ada.valid_badges) == ("ada", True, 1)
+    storage.update(ada, email="Countess")
+    badge = storage.query(Badge).one()
+    assert (badge.text, badge.valid) == ("countess", True)
+    storage.update(ada, joined=NEW_YEAR - dt.timedelta(days=20000))
+    assert not storage.query(Badge).one().valid
+    assert storage.get(Member, ada.id).valid_badges == 0
+    assert app.verify() == []
+
+
+def test_who_observes_a_record_is_told_of_it(make_app: Apps) -> None:
+    seen: list[Any] = []
+
+    @iq.side_effect(Order, on="update")
+    def tell(change: iq.RecordChange[Order]) -> None:
+        assert change.old is not None
+        seen.append((sorted(change.names), change.old.total, change.record.total))
+
+    desk = Desk(make_app(*MODELS, tell))
+    order = desk.order(desk.ada, "10")
+    result = desk.app.dispatch(Reassign(order=order, customer=desk.bob))
+    assert [each.error for each in result.side_effects] == [None]
+    assert seen == [(["customer", "heading", "is_big", "total"], Decimal("12.00"), Decimal("15.00"))]
+    desk.right()

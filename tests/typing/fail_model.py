@@ -67,6 +67,14 @@ class Customer:
     def shout(self) -> str:
         return self.name.uper()  # E: attr-defined
 
+    @iq.computed(stored=True)
+    def kept(self) -> int:
+        return self.name  # E: return-value
+
+    @iq.computed(index=True)  # E: call-overload
+    def found(self) -> str:
+        return self.name
+
 
 @iq.entity
 class Order:

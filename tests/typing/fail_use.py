@@ -26,6 +26,10 @@ class User:
     def shout(self) -> str:
         return self.name.upper()
 
+    @iq.computed(stored=True)
+    def is_prolific(self) -> bool:
+        return self.post_count > 10
+
 
 @iq.entity
 class Post:
@@ -39,6 +43,7 @@ def run(app: iq.Controller, storage: iq.Storage, user: User) -> None:
     User("Ada")  # E: call-arg
     User(name="Ada", post_count=3)  # E: call-arg
     User(name="Ada", posts=[])  # E: call-arg
+    User(name="Ada", is_prolific=True)  # E: call-arg
     User(name="Ada", id=1)  # E: call-arg
     Post(text="a", author=1)  # E: arg-type
     Write()  # E: call-arg
@@ -52,6 +57,8 @@ def run(app: iq.Controller, storage: iq.Storage, user: User) -> None:
     print(user.posts[0].authr)  # E: attr-defined
     user.posts.append(Post(text="a", author=user))  # E: attr-defined
     assert_type(user.shout, int)  # E: assert-type
+    assert_type(user.is_prolific, int)  # E: assert-type
+    user.is_prolific = True  # E: assignment
     assert_type(user.post_count, str)  # E: assert-type
 
     result = app.dispatch(Write(text="a"), user=user)
@@ -62,6 +69,7 @@ def run(app: iq.Controller, storage: iq.Storage, user: User) -> None:
 
     storage.query(Post).where(lambda post: post.txt == "a")  # E: attr-defined
     storage.query(Post).where(lambda post: post.text)  # E: arg-type
+    storage.query(User).where(lambda user: user.is_prolific + "")  # E: operator
     storage.query(Post).order_by(lambda post: post.author.nam)  # E: attr-defined
     storage.query(Post).include(lambda post: post.autor)  # E: attr-defined
     storage.query(Post).sum(lambda post: post.text)  # E: type-var

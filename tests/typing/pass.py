@@ -95,6 +95,16 @@ class Customer:
     def shout(self) -> str:
         return self.name.upper()
 
+    @iq.computed(stored=True)
+    def is_large(self) -> bool:
+        return self.largest is not None and self.largest > 1000
+
+    @iq.computed(stored=True, unique=True, index=True)
+    def handle(self) -> str:
+        return self.shout.strip()
+
+    large_orders: int = iq.Count(orders, lambda order: order.customer.is_large and order.customer.handle != "")
+
 
 @iq.entity(unique=[("customer", "number")])
 class Order:
