@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from interaqt.core.decimals import EXACT
+from interaqt.core.decimals import EXACT, from_float
 from interaqt.core.expressions import Const, Expr, Op
 from interaqt.core.types import Kind
 
@@ -65,6 +65,7 @@ _GLOBALS: dict[str, Any] = {
     "_UTC": dt.UTC,
     "_EXACT": EXACT,
     "_Decimal": Decimal,
+    "_from_float": from_float,
     "_floor": math.floor,
     "_ceil": math.ceil,
     "_trunc": math.trunc,
@@ -97,6 +98,8 @@ def python_source(expr: Expr, leaf: Leaf, names: dict[str, Any]) -> str:
                 return f"_EXACT.{_EXACTLY[name]}({', '.join(sources)})"
             if name in _IN_UTC and args[0].type.kind is Kind.DATETIME:
                 sources[0] = f"{sources[0]}.astimezone(_UTC)"
+            if name == "to_decimal" and args[0].type.kind is Kind.FLOAT:
+                return f"_from_float({sources[0]})"
             infix = _INFIX.get(name)
             return f"({f' {infix} '.join(sources)})" if infix else f"({_TEMPLATES[name].format(*sources)})"
         case _:

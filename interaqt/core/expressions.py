@@ -173,7 +173,7 @@ OPERATIONS: dict[str, str] = {
     "neg": "",
     "abs": "",
     "to_float": "INT or DECIMAL as FLOAT",
-    "to_decimal": "INT as DECIMAL",
+    "to_decimal": "INT as DECIMAL; FLOAT by its shortest text, to 30 places, halves away from zero",
     "to_int": "BOOL as INT, 0 or 1",
     "floor": "FLOAT or DECIMAL to INT",
     "ceil": "FLOAT or DECIMAL to INT",

@@ -58,6 +58,7 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     ("sub", _DATE, _DATE): "make_interval(days => {0} - {1})",
     "to_float": "CAST({0} AS DOUBLE PRECISION)",
     "to_decimal": "CAST({0} AS NUMERIC)",
+    ("to_decimal", _FLOAT): "trim_scale(round(CAST(CAST({0} AS TEXT) AS NUMERIC), 30))",
     "to_int": "CAST(CAST({0} AS INTEGER) AS BIGINT)",
     "floor": "CAST(floor({0}) AS BIGINT)",
     "ceil": "CAST(ceil({0}) AS BIGINT)",

@@ -55,6 +55,7 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     "to_float": "CAST({0} AS REAL)",
     ("to_float", _DECIMAL): "iq_decimal_float({0})",
     "to_decimal": "CAST({0} AS TEXT)",
+    ("to_decimal", _FLOAT): "iq_decimal_of_float({0})",
     "to_int": "{0}",
     "floor": "iq_floor({0})",
     "ceil": "iq_ceil({0})",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from interaqt.core.decimals import EXACT
+from interaqt.core.decimals import EXACT, from_float
 from interaqt.storage.convert import decimal_text, iso_datetime
 
 __all__ = ["FUNCTIONS", "register"]
@@ -93,6 +93,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "iq_decimal_neg": (1, lambda value: decimal_text(EXACT.minus(Decimal(value)))),
     "iq_decimal_abs": (1, lambda value: decimal_text(EXACT.abs(Decimal(value)))),
     "iq_decimal_float": (1, float),
+    "iq_decimal_of_float": (1, lambda value: decimal_text(from_float(value))),
     "iq_decimal_floor": (1, _to_int(ROUND_FLOOR)),
     "iq_decimal_ceil": (1, _to_int(ROUND_CEILING)),
     "iq_decimal_trunc": (1, _to_int(ROUND_DOWN)),

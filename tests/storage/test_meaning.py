@@ -153,6 +153,7 @@ CASES: list[Case] = [
     *over("abs", INT, 5, -5, LEAST + 1),
     *over("to_float", FLOAT, 1, BIG, MOST, LEAST, D("0.1"), D("-123456789.987654321"), D("1E-30"), D("2E+30")),
     *over("to_decimal", DECIMAL, 0, -7, LEAST),
+    *over("to_decimal", DECIMAL, 0.1, -2.5, 1e16, 1 / 3, 1e-30, 5e-31, 1.2345678901234565e-14, 0.0),
     *over("to_int", INT, True, False),
     *over("add", FLOAT, (0.1, 0.2), (1e16, 1.0)),
     *over("sub", FLOAT, (0.3, 0.1)),

@@ -45,6 +45,8 @@ __all__ = [
 
 BOOL = ValueType(Kind.BOOL)
 INT = ValueType(Kind.INT)
+FLOAT = ValueType(Kind.FLOAT)
+DECIMAL = ValueType(Kind.DECIMAL)
 
 #: What the sum of nothing is.
 ZEROS: dict[Kind, int | float | Decimal] = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
@@ -152,12 +154,22 @@ class Target:
                 hint=f"write {self.attribute.name}: {kept if kept in names else names[0]} = iq.{self.text}",
             )
 
-    def own(self, contribution: Expr) -> Sum:
-        """A sum that is the value itself."""
-        return Sum(self.attribute, contribution)
+    def total(self, contribution: Expr) -> AggregateRule:
+        """The rule of a value that is a sum."""
+        if contribution.type.kind is Kind.FLOAT:
+            kept, read = self.hidden("sum", contribution)
+            return self.rule([kept], read)
+        return self.rule([Sum(self.attribute, contribution)])
 
     def hidden(self, suffix: str, contribution: Expr) -> tuple[Sum, Expr]:
-        """A sum kept beside the value, and the expression that reads it from the host."""
+        """A sum kept beside the value, and the expression that reads it from the host.
+
+        Floats are added up as decimals: what rounding takes from a sum of floats is lost for ever,
+        and 1e16 + 1 - 1e16 would be 0.
+        """
+        if contribution.type.kind is Kind.FLOAT:
+            kept, read = self.beside(suffix, DECIMAL)
+            return Sum(kept, Op("to_decimal", (contribution,), DECIMAL)), Op("to_float", (read,), FLOAT)
         kept, read = self.beside(suffix, contribution.type.optional(False))
         return Sum(kept, contribution), read
 

@@ -26,4 +26,4 @@ class CountSpec(Aggregation):
     def resolve(self, target: Target) -> AggregateRule:
         target.require(Kind.INT)
         # A condition is 1 or 0, so entering, leaving and staying are one subtraction.
-        return target.rule([target.own(counted(self.matches(target)))])
+        return target.total(counted(self.matches(target)))

@@ -61,7 +61,7 @@ class SummationSpec(Aggregation):
         target.require(*NUMBERS)
         value = non_null(summand(target, self.of), zero_of(target))
         condition = self.matches(target)
-        return target.rule([target.own(value if condition is None else case(condition, value, zero_of(target)))])
+        return target.total(value if condition is None else case(condition, value, zero_of(target)))
 
 
 def WeightedSummation(
@@ -104,6 +104,6 @@ class WeightedSummationSpec(Aggregation):
         condition = self.matches(target)
         contribution = product if condition is None else case(condition, product, zero)
         if self.start is None:
-            return target.rule([target.own(contribution)])
+            return target.total(contribution)
         total, read = target.hidden("sum", contribution)
         return target.rule([total], Op("add", (Const(self.start, zero.type), read), zero.type))
