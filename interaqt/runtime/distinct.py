@@ -57,7 +57,7 @@ class DistinctUpdate(SumUpdate):
             for host, _ in found:
                 deltas[host] = deltas.get(host, 0) + step
         name = delta_param(self.rule.property).name
-        self.by(run, {host: {name: delta} for host, delta in deltas.items() if delta})
+        self.by(run, {host: {name: delta} for host, delta in deltas.items() if delta}, locked=True)
 
     @cached_property
     def _absent(self) -> PreparedRows:

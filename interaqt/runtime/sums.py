@@ -57,8 +57,8 @@ class SumUpdate(HostUpdate):
         inputs = self.completion.inputs(self.watched) - {each.name for each in found}
         return (*found, *self.planner.attributes(self.host, inputs))
 
-    def by(self, run: Run, deltas: Mapping[Any, Mapping[str, Any]]) -> None:
-        """Move the hosts named by key."""
+    def by(self, run: Run, deltas: Mapping[Any, Mapping[str, Any]], locked: bool = False) -> None:
+        """Move the hosts named by key; ``locked`` says that they are."""
         if not deltas:
             return
         if len(deltas) == 1:
@@ -67,11 +67,12 @@ class SumUpdate(HostUpdate):
             return
         rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
         if self.watched and self._reversible:
-            self.lock(run, deltas)
+            if not locked:
+                self.lock(run, deltas)
             new = [self._reader.image(row) for row in self._rows.run(run.tx, rows).fetchall()]
             self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
         else:
-            self.several(run, list(deltas), lambda: self._rows.run(run.tx, rows))
+            self.several(run, list(deltas), lambda: self._rows.run(run.tx, rows), locked)
 
     def move(
         self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any] | None = None

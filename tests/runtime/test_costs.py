@@ -1,0 +1,245 @@
+"""What each computation costs, by itself: the statements of every write that reaches it, and none that scans.
+
+Each is alone in a model of baskets, items and kinds, once over what an item has itself and once over
+what lies behind its reference.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import interaqt as iq
+from interaqt.storage.database import Database
+from tests.runtime.test_statements import scans, shape
+
+MODEL = """
+from __future__ import annotations
+import interaqt as iq
+from interaqt import Many
+
+@iq.entity
+class Basket:
+    id: int = iq.key()
+    items: Many[Item] = iq.many(inverse="basket")
+    kinds: Many[Kind] = iq.many(through="items")
+    value: {type} = {value}
+
+@iq.entity
+class Kind:
+    id: int = iq.key()
+    weight: int = 0
+
+@iq.entity
+class Item:
+    id: int = iq.key()
+    basket: Basket = iq.one(on_delete="cascade")
+    kind: Kind
+    price: int = 0
+"""
+
+#: What follows a write of an item, or of its kind: a statement for each table that it touches.
+Pins = dict[str, list[str]]
+
+#: A sum moves by the difference, which is known from the row alone.
+SUM: Pins = {
+    "create": ["INSERT item", "UPDATE basket"],
+    "update": ["SELECT item", "UPDATE item", "UPDATE basket"],
+    "far": ["UPDATE kind"],
+    "relink": ["SELECT item", "UPDATE item", "UPDATE basket", "UPDATE basket"],
+    "delete": ["DELETE item", "UPDATE basket"],
+    "delete extreme": ["DELETE item", "UPDATE basket"],
+    "delete host": ["SELECT item", "DELETE item", "UPDATE basket", "DELETE basket"],
+}
+#: What does not ask for the item's price is not told of it.
+COUNT: Pins = {**SUM, "update": ["UPDATE item"]}
+#: Only failing ones are counted, and none that comes or goes here fails but once.
+EVERY: Pins = {
+    **SUM,
+    "create": ["INSERT item"],
+    "relink": ["SELECT item", "UPDATE item"],
+    "delete": ["DELETE item"],
+    "delete extreme": ["DELETE item"],
+    "delete host": ["SELECT item", "DELETE item", "DELETE basket"],
+}
+#: What comes is compared; only where the extreme itself goes the next one is looked up, by an index.
+HIGHEST: Pins = {
+    **SUM,
+    "relink": ["SELECT item", "UPDATE item", "SELECT basket", "UPDATE basket"],
+    "delete": ["DELETE item", "SELECT basket", "UPDATE basket"],
+    "delete extreme": ["DELETE item", "SELECT basket", "UPDATE basket"],
+    "delete host": ["SELECT item", "DELETE item", "SELECT basket", "UPDATE basket", "DELETE basket"],
+}
+LOWEST: Pins = {
+    **HIGHEST,
+    "update": ["SELECT item", "UPDATE item", "SELECT basket", "UPDATE basket"],
+    "relink": ["SELECT item", "UPDATE item", "SELECT basket", "UPDATE basket", "UPDATE basket"],
+    "delete extreme": ["DELETE item", "SELECT basket"],
+}
+#: Whether another one has the value is asked before the number moves: two who ask at once must not both be told no.
+LOCK = "lock basket"
+DISTINCT: Pins = {
+    "create": ["INSERT item", LOCK, "SELECT item", "UPDATE basket"],
+    "update": ["SELECT item", "UPDATE item", LOCK, "SELECT item"],
+    "far": ["UPDATE kind"],
+    "relink": ["SELECT item", "UPDATE item", LOCK, "SELECT item", "UPDATE basket"],
+    "delete": ["DELETE item", LOCK, "SELECT item", "UPDATE basket"],
+    "delete extreme": ["DELETE item", LOCK, "SELECT item", "UPDATE basket"],
+    "delete host": ["SELECT item", "DELETE item", LOCK, "SELECT item", "UPDATE basket", "DELETE basket"],
+}
+
+#: A change of the kind sums the differences of the items that refer to it, by basket.
+FAR_SUM: Pins = {**COUNT, "far": ["SELECT kind", "UPDATE kind", "SELECT item", "UPDATE basket"]}
+FAR_PRODUCT: Pins = {**FAR_SUM, "update": SUM["update"]}
+
+
+def far(near: Pins, **others: list[str]) -> Pins:
+    """The same where what is compared lies behind the item's reference: it is read first."""
+    behind = {}
+    for write, statements in near.items():
+        place = next(
+            index
+            for index, each in enumerate(statements)
+            if each in ("INSERT item", "UPDATE item", "DELETE item", "UPDATE kind")
+        )
+        behind[write] = [*statements[: place + 1], "SELECT kind", *statements[place + 1 :]]
+    return {**behind, "update": ["UPDATE item"], **others}
+
+
+FAR_HIGHEST = far(HIGHEST, far=["SELECT kind", "UPDATE kind", "SELECT item", "UPDATE basket"])
+FAR_LOWEST = far(
+    LOWEST,
+    far=["SELECT kind", "UPDATE kind", "SELECT item", "SELECT basket", "UPDATE basket"],
+    **{"delete extreme": ["DELETE item", "SELECT kind", "SELECT basket", "UPDATE basket"]},
+)
+FAR_DISTINCT = far(
+    DISTINCT,
+    create=["INSERT item", "SELECT kind", LOCK, "SELECT item"],
+    far=["SELECT kind", "UPDATE kind", "SELECT item", LOCK, "SELECT item"],
+    **{"delete extreme": ["DELETE item", "SELECT kind", LOCK, "SELECT item"]},
+)
+PRICED = ["SELECT item", "UPDATE item", "SELECT kind", "UPDATE basket"]
+
+#: What an item has itself: the type, the value, and what each write is followed by.
+NEAR: dict[str, tuple[str, str, Pins]] = {
+    "Count": ("int", "iq.Count(items)", COUNT),
+    "Count where": ("int", "iq.Count(items, where=lambda item: item.price > 2)", SUM),
+    "Summation": ("int", "iq.Summation(items, of=lambda item: item.price)", SUM),
+    "WeightedSummation": (
+        "int",
+        "iq.WeightedSummation(items, weight=lambda item: item.price, of=lambda item: item.price)",
+        SUM,
+    ),
+    "Average": ("float | None", "iq.Average(items, of=lambda item: item.price)", SUM),
+    "Every": ("bool", "iq.Every(items, where=lambda item: item.price > 2)", EVERY),
+    "Any": ("bool", "iq.Any(items, where=lambda item: item.price > 2)", SUM),
+    "Maximum": ("int | None", "iq.Maximum(items, of=lambda item: item.price)", HIGHEST),
+    "Minimum": ("int | None", "iq.Minimum(items, of=lambda item: item.price)", LOWEST),
+    "First": ("int | None", "iq.First(items, of=lambda item: item.price, by=lambda item: item.price)", LOWEST),
+    "Last": ("int | None", "iq.Last(items, of=lambda item: item.price, by=lambda item: item.price)", HIGHEST),
+    "Distinct": ("int", "iq.Distinct(items, of=lambda item: item.price)", DISTINCT),
+}
+FAR: dict[str, tuple[str, str, Pins]] = {
+    "Count": ("int", "iq.Count(items, where=lambda item: item.kind.weight > 2)", FAR_SUM),
+    "Count through": ("int", "iq.Count(kinds, where=lambda kind: kind.weight > 2)", FAR_SUM),
+    "Summation": ("int", "iq.Summation(items, of=lambda item: item.kind.weight)", FAR_SUM),
+    "WeightedSummation": (
+        "int",
+        "iq.WeightedSummation(items, weight=lambda item: item.price, of=lambda item: item.kind.weight)",
+        FAR_PRODUCT,
+    ),
+    "Average": ("float | None", "iq.Average(items, of=lambda item: item.kind.weight)", FAR_SUM),
+    "Every": ("bool", "iq.Every(items, where=lambda item: item.kind.weight > 2)", FAR_SUM),
+    "Any": ("bool", "iq.Any(items, where=lambda item: item.kind.weight > 2)", FAR_SUM),
+    "Maximum": ("int | None", "iq.Maximum(items, of=lambda item: item.kind.weight)", FAR_HIGHEST),
+    "Minimum": ("int | None", "iq.Minimum(items, of=lambda item: item.kind.weight)", FAR_LOWEST),
+    "First": (
+        "int | None",
+        "iq.First(items, of=lambda item: item.price, by=lambda item: item.kind.weight)",
+        {**FAR_LOWEST, "update": PRICED},
+    ),
+    "Last": (
+        "int | None",
+        "iq.Last(items, of=lambda item: item.price, by=lambda item: item.kind.weight)",
+        {**FAR_HIGHEST, "update": PRICED, "delete extreme": ["DELETE item", "SELECT kind", "SELECT basket"]},
+    ),
+    "Distinct": ("int", "iq.Distinct(items, of=lambda item: item.kind.weight)", FAR_DISTINCT),
+}
+
+
+class Costs:
+    """One model in one database, and the statements of each write of a history."""
+
+    def __init__(self, database: Database, type: str, value: str) -> None:
+        module = ModuleType("costs_model")
+        sys.modules["costs_model"] = module
+        exec(compile(MODEL.format(type=type, value=value), "<costs>", "exec", dont_inherit=True), vars(module))
+        self.database = database
+        self.app = iq.Controller(iq.MonoSystem(database), [module.Basket, module.Item, module.Kind])
+        self.app.setup(install=True)
+        self.storage = self.app.system.storage
+        self.model: Any = module
+        self.scanned: list[str] = []
+
+    def cost(self, write: Callable[[], Any]) -> list[str]:
+        with self.database.recording() as recorder:
+            write()
+        self.scanned += [sql for sql, values in recorder.statements if scans(self.database, sql, values)]
+        assert self.app.verify() == []
+        found = [shape(sql) for sql, _ in recorder.statements]
+        return found[found.index("BEGIN") + 1 : found.index("COMMIT")]
+
+    def history(self) -> dict[str, list[str]]:
+        storage, model = self.storage, self.model
+        here, there = storage.create(model.Basket()), storage.create(model.Basket())
+        light, heavy = storage.create(model.Kind(weight=1)), storage.create(model.Kind(weight=5))
+        new = self._item
+        lesser = new(here, light, 1)
+        greater = new(here, heavy, 5)
+        return {
+            "create": self.cost(lambda: new(here, heavy, 4)),
+            "update": self.cost(lambda: storage.update(lesser, price=3)),
+            "far": self.cost(lambda: storage.update(light, weight=3)),
+            "relink": self.cost(lambda: storage.update(lesser, basket=there)),
+            "delete": self.cost(lambda: storage.delete(lesser)),
+            "delete extreme": self.cost(lambda: storage.delete(greater)),
+            "delete host": self.cost(lambda: storage.delete(here)),
+        }
+
+    def _item(self, basket: Any, kind: Any, price: int) -> Any:
+        return self.storage.create(self.model.Item(basket=basket, kind=kind, price=price))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Database:
+    found: Database = request.getfixturevalue(f"{request.param}_db")
+    return found
+
+
+def expected(pins: Pins, database: Database) -> Pins:
+    """SQLite has one writer at a time: nothing is locked there."""
+    locks = ["SELECT basket"] if database.dialect.for_update else []
+    return {
+        write: [each for statement in statements for each in (locks if statement == LOCK else [statement])]
+        for write, statements in pins.items()
+    }
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_what_a_value_over_the_records_themselves_costs(name: str, database: Database) -> None:
+    type, value, pins = NEAR[name]
+    costs = Costs(database, type, value)
+    assert costs.history() == expected(pins, database)
+    assert costs.scanned == []
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_what_a_value_over_what_lies_behind_them_costs(name: str, database: Database) -> None:
+    type, value, pins = FAR[name]
+    costs = Costs(database, type, value)
+    assert costs.history() == expected(pins, database)
+    assert costs.scanned == []
