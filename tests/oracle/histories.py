@@ -9,7 +9,9 @@ is the second User of the history, whatever its key.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ import interaqt as iq
 from interaqt.core.model import Collection, Mirror, RecordModel, Reference
 from interaqt.runtime.events import InteractionEvent
 from interaqt.storage.database import Database
+from tests.oracle.conflicts import Conflicts
 from tests.oracle.interpreter import Interpreter, Place, Refused
 from tests.oracle.models import LITERALS, Class, Interaction, Schema, load
 
@@ -35,6 +38,7 @@ class Session:
         self.storage = self.system.storage
         self.interpreter = Interpreter(self.app.model)
         self.events = 0
+        self.conflicts = Conflicts(database)
         self._seen: dict[RecordModel, list[Any]] = {record: [] for record in self.interpreter.records}
         names = {name: value for name, value in vars(self.module).items() if not name.startswith("__")}
         storage, interpreter = self.storage, self.interpreter
@@ -45,6 +49,7 @@ class Session:
             "dispatch": self.app.dispatch,
             "dispatch_many": self.app.dispatch_many,
             "get": lambda cls, number: storage.loader.ghost(storage.record_of(cls), self._key(cls, number)),
+            "after_conflict": self._after_conflict,
         }
         self._meant = names | {
             "create": interpreter.create,
@@ -53,13 +58,20 @@ class Session:
             "dispatch": interpreter.dispatch,
             "dispatch_many": interpreter.dispatch_many,
             "get": lambda cls, number: interpreter.get(cls, self._key(cls, number)),
+            "after_conflict": lambda at: SimpleNamespace(**self._meant),
         }
+
+    def _after_conflict(self, at: int) -> SimpleNamespace:
+        """What can be done, to be done again after a conflict at its ``at``-th statement."""
+        self.conflicts.at = at
+        return SimpleNamespace(**self._real)
 
     # -- steps
 
     def step(self, text: str) -> bool:
         """Do a step on both sides; answers whether it was admitted."""
         outcome = refused = should = None
+        self.conflicts.at = 0
         self.interpreter.keys = {}
         try:
             outcome = eval(text, dict(self._real))
@@ -73,7 +85,7 @@ class Session:
             should = error
         assert refused is None or should is not None, f"{text}\n  should be admitted, but is not: {refused!r}"
         assert refused is not None or should is None, f"{text}\n  is admitted, but should not be: {should}"
-        if refused is None and text.startswith("dispatch"):
+        if refused is None and re.match(r"(after_conflict\(\d+\)\.)?dispatch", text):
             self.events += len(outcome) if isinstance(outcome, list) else 1
         for record, rows in self.interpreter.rows.items():
             seen = self._seen[record]
@@ -196,6 +208,10 @@ class _Step:
         return bool(self.draw(st.integers(0, 99)) >= 100 - percent)
 
     def text(self) -> str | None:
+        text = self.plain()
+        return f"after_conflict({self.pick(range(1, 9))}).{text}" if text and self.chance(7) else text
+
+    def plain(self) -> str | None:
         few = [each for each in self.schema.classes if len(self.rows[each.name]) < 3 and not each.derived]
         if few and self.chance(40):
             return self.create(self.pick(few))

@@ -454,3 +454,33 @@ MODELS = [User, Leave]
         "dispatch_many([Leave(user=get(User, 1)), Leave(user=get(User, 1))])",
         "dispatch_many([Leave(user=get(User, 1))])",
     )
+
+
+def test_what_meets_a_conflict_is_done_once(database: object) -> None:
+    model = """
+@iq.interaction
+class Join:
+    name: str
+
+
+@iq.entity
+class Club:
+    id: int = iq.key()
+    members: Many[Member] = iq.many(inverse="club")
+    num: int = iq.Count(members)
+    joined = iq.Transform(Join, lambda e: Club())
+
+
+@iq.entity
+class Member:
+    club: Club
+    made = iq.Transform(Club, lambda s: Member(club=s))
+
+
+MODELS = [Club, Member, Join]
+"""
+    session = Session(f"{PRELUDE}\n\n{model}", database)  # type: ignore[arg-type]
+    for statement in range(1, 6):
+        assert session.step(f"after_conflict({statement}).dispatch(Join(name='a'))")
+        session.check(whole=True)
+    assert session.conflicts.met == 5
