@@ -24,6 +24,7 @@ from interaqt.core.computations import (
 )
 from interaqt.core.constraints import Check, Constraint, NonNull, Unique
 from interaqt.core.declare import entity, relation
+from interaqt.core.declare_dictionary import dictionary
 from interaqt.core.declare_interaction import interaction
 from interaqt.core.errors import (
     CommitUnknown,
@@ -67,6 +68,7 @@ from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
 from interaqt.runtime.provenance import Explanation
 from interaqt.runtime.rebuild import Progress
+from interaqt.runtime.reliance import GlobalDependenceWarning
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import RecordChange, SideEffect, side_effect
 from interaqt.runtime.system import MonoSystem
@@ -99,6 +101,7 @@ __all__ = [
     "Every",
     "Explanation",
     "First",
+    "GlobalDependenceWarning",
     "GuardError",
     "Idempotency",
     "IdempotencyError",
@@ -149,6 +152,7 @@ __all__ = [
     "computed",
     "condition",
     "deleted_by",
+    "dictionary",
     "entity",
     "field",
     "find_constraint_violation_error",
@@ -169,7 +173,6 @@ _NOT_YET = {
     "RealTime": "a query may ask the clock, as in where(lambda post: post.at > since)",
     "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
-    "dictionary": "give the totals an entity of one record, to which the counted records refer",
     "view": "give the computation a where=, and the query another",
 }
 

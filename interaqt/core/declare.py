@@ -34,27 +34,33 @@ from interaqt.core.computations import (
     Transform,
     WeightedSummation,
 )
+from interaqt.core.computations.aggregation import Aggregation
 from interaqt.core.constraints import Constraint
-from interaqt.core.errors import InvalidEntity, Location
+from interaqt.core.errors import InvalidComputation, InvalidEntity, Location
 from interaqt.core.fields import (
     ComputedAttribute,
     ComputedSpec,
     FieldSpec,
     KeySpec,
     OneSpec,
+    Spec,
     field,
     key,
     many,
     one,
 )
+from interaqt.core.global_values import GlobalAttribute
 from interaqt.core.identity import IdentityConflict
 from interaqt.core.record import LazyAttribute, Record
 from interaqt.core.record_rules import declared_rules
 from interaqt.core.retention import Retention
 
-__all__ = ["entity", "relation"]
+__all__ = ["decorate", "entity", "relation"]
 
 R = TypeVar("R")
+
+#: Refuses what a kind of record has no meaning for: of the class, its attributes and the rules in its body.
+Check = Callable[[type, dict[str, AttributeDeclaration], Sequence[Spec], Location], None]
 
 _UNNAMED_KEY = "id"
 
@@ -136,7 +142,7 @@ def entity(
     ``retention`` says how long records are kept, see :class:`~interaqt.Retention`.
     """
     rules = (constraints, identity, identity_conflict, retention)
-    return _decorate(cls, "entity", unique=unique, rules=rules)
+    return decorate(cls, "entity", unique=unique, rules=rules)
 
 
 @overload
@@ -222,10 +228,11 @@ def relation(
     """
     rules = (constraints, identity, identity_conflict, retention)
     options = {"repeatable": repeatable, "symmetric": symmetric, "self_pairs": self_pairs}
-    return _decorate(cls, "relation", unique=unique, rules=rules, **options)
+    return decorate(cls, "relation", unique=unique, rules=rules, **options)
 
 
-def _decorate(cls: Any, kind: str, **options: Any) -> Any:
+def decorate(cls: Any, kind: str, **options: Any) -> Any:
+    """What the decorators of records do; ``cls`` is None where one was called with arguments."""
     frame = sys._getframe(2)
     location = Location(frame.f_code.co_filename, frame.f_lineno)
     names = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
@@ -239,11 +246,13 @@ def _record_class(
     kind: str,
     location: Location,
     names: Mapping[str, Any],
-    unique: Any,
     rules: tuple[Any, ...],
+    unique: Any = (),
     repeatable: bool = False,
     symmetric: bool = False,
     self_pairs: bool = False,
+    base: type[Record] = Record,
+    check: Check | None = None,
 ) -> type:
     if not isinstance(cls, type):
         name = getattr(cls, "__name__", repr(cls))
@@ -269,6 +278,8 @@ def _record_class(
             hint="share attributes through a plain class that both inherit from",
         )
     attributes = attributes_of(cls, location)
+    transforms, deletions = found_in(cls, Transform), found_in(cls, Deletion)
+    (check or _require_own_collections)(cls, attributes, (*transforms, *deletions), location)
     _require_one_key(cls, attributes, location)
     _require_groups(cls, unique, location)
     declaration = RecordDeclaration(
@@ -277,8 +288,8 @@ def _record_class(
         location=location,
         scope=Scope(cls.__module__, names),
         attributes=attributes,
-        transforms=found_in(cls, Transform),
-        deletions=found_in(cls, Deletion),
+        transforms=transforms,
+        deletions=deletions,
         key_name=next(name for name, each in attributes.items() if isinstance(each.spec, KeySpec)),
         unique=tuple(tuple(group) for group in unique),
         repeatable=repeatable,
@@ -286,14 +297,34 @@ def _record_class(
         self_pairs=self_pairs,
         rules=declared_rules(cls.__name__, location, *rules),
     )
-    made = _rebuild(cls, attributes)
-    made.__iq_record__ = declaration  # type: ignore[attr-defined]
+    made = _rebuild(cls, attributes, base)
     for name, each in attributes.items():
-        if not isinstance(each.spec, ComputedSpec):
+        if kind == "dictionary":
+            found = getattr(made, name) if isinstance(each.spec, ComputedSpec) else LazyAttribute(name)
+            setattr(made, name, GlobalAttribute(name, found))
+        elif not isinstance(each.spec, ComputedSpec):
             setattr(made, name, LazyAttribute(name))
         elif each.spec.stored:
             setattr(made, name, LazyAttribute(name, each.spec.function))
+    made.__iq_record__ = declaration  # type: ignore[attr-defined]
     return made
+
+
+def _require_own_collections(
+    cls: type, attributes: dict[str, AttributeDeclaration], rules: Sequence[Spec], location: Location
+) -> None:
+    """A computation over a whole class has one value, which no record has for itself."""
+    for each in attributes.values():
+        spec = each.spec
+        if isinstance(spec, Aggregation) and isinstance(spec.over, type):
+            raise InvalidComputation(
+                f"{spec.name_of} runs over a collection of its own class; global counts stand in an @iq.dictionary",
+                code=f"{spec.name_of.lower()}.over",
+                subject=f"{cls.__name__}.{each.name}: {spec}",
+                location=spec.location,
+                hint=f"declare a collection above, or move it: @iq.dictionary class Totals: "
+                f"{each.name}: ... = iq.{spec.name_of}({spec.over.__name__})",
+            )
 
 
 def _require_one_key(cls: type, attributes: dict[str, AttributeDeclaration], location: Location) -> None:
@@ -338,7 +369,7 @@ def _require_groups(cls: type, unique: Any, location: Location) -> None:
 _KEY_FACTORIES: dict[Any, Callable[[], Any]] = {UUID: uuid4, "UUID": uuid4, "uuid.UUID": uuid4}
 
 
-def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
+def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration], base: type[Record]) -> type:
     """The class again, under the records' metaclass, with attrs' ``__init__`` for what a maker gives."""
     given: dict[str, Any] = {}
     for name, each in attributes.items():
@@ -357,7 +388,7 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration]) -> type:
         if name not in ("__dict__", "__weakref__")
     }
     bases = tuple(base for base in cls.__bases__ if base is not object)
-    made = types.new_class(cls.__name__, (*bases, Record), exec_body=lambda body: body.update(namespace))
+    made = types.new_class(cls.__name__, (*bases, base), exec_body=lambda body: body.update(namespace))
     _repoint_super(cls, made)
     setter, deleter = made.__setattr__, made.__delattr__
     built: Any = attrs.define(made, these=given, kw_only=True, frozen=True, eq=False, repr=False, slots=False)

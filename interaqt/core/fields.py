@@ -7,11 +7,13 @@ a specification that the class decorator reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, cast, overload
 
 import attrs
 
 from interaqt.core.errors import InvalidAttribute, Location, being_declared
+from interaqt.core.global_values import with_globals
+from interaqt.core.record import origin_of
 
 if TYPE_CHECKING:
     from interaqt.core.computations.state_machine import Transition
@@ -273,12 +275,12 @@ class ComputedAttribute(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.spec.name = name
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> ComputedAttribute[T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> Any:
-        return self if instance is None else self.function(instance)
+    # On the class of a dictionary it is a value; on any other it is nothing that a program should use.
+    def __get__(self, instance: Any, owner: type) -> T:
+        if instance is None:
+            return cast("T", self)
+        origin = origin_of(instance)
+        return cast("T", with_globals(origin and origin.global_value, self.function, instance))
 
     def __set__(self, instance: object, value: Never) -> None:
         raise AttributeError(f"{self.spec.name} is computed; it can't be set")

@@ -24,16 +24,28 @@ if TYPE_CHECKING:
     from interaqt.core.sides import Sides
 
 __all__ = [
+    "ONLY",
     "Attribute",
     "Collection",
     "ComputedProperty",
+    "Constant",
     "Index",
     "Mirror",
     "Model",
     "Property",
     "RecordModel",
     "Reference",
+    "Whole",
+    "constant_name",
 ]
+
+#: The key of the only record of a dictionary.
+ONLY = 1
+
+
+def constant_name(dictionary: str) -> str:
+    """What the step to a dictionary is called; no attribute of a user's can have such a name."""
+    return f"@{dictionary}"
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -75,6 +87,20 @@ class Reference(Attribute):
     """What deleting the target does: ``restrict``, ``cascade`` or ``set_null``."""
     changes: tuple[Transition[Any], ...] = attrs.field(default=(), repr=False)
 
+    def key_in(self, image: Mapping[str, Any]) -> Any:
+        """The key of the target, of a row by its values."""
+        return image[self.name]
+
+
+@attrs.define(eq=False, kw_only=True)
+class Constant(Reference):
+    """The step from any record to the only one of a dictionary: always to the same key, so it has no column."""
+
+    hidden: bool = True
+
+    def key_in(self, image: Mapping[str, Any]) -> Any:
+        return ONLY
+
 
 @attrs.define(eq=False, kw_only=True)
 class Mirror(Attribute):
@@ -100,6 +126,14 @@ class Collection(Attribute):
 
 
 @attrs.define(eq=False, kw_only=True)
+class Whole(Collection):
+    """All records of ``link``, to a dictionary: each leads there by its constant."""
+
+    def __str__(self) -> str:
+        return f"all {self.link}"
+
+
+@attrs.define(eq=False, kw_only=True)
 class ComputedProperty(Attribute):
     """A value that follows from others of the same record; inlined where it is used, never stored."""
 
@@ -109,21 +143,25 @@ class ComputedProperty(Attribute):
 
 @attrs.frozen
 class Index:
-    """Attributes by whose values records are found; ``ordered`` where the last ones say which comes first."""
+    """Attributes by whose values records are found, and after ``found_by`` of them in which order they come.
+
+    ``ordered`` says that the order is asked for.
+    """
 
     attributes: tuple[str, ...]
     ordered: bool
+    found_by: int = 1
 
 
 @attrs.define(eq=False, kw_only=True)
 class RecordModel:
-    """An entity or a relation."""
+    """An entity, a relation or a dictionary."""
 
     name: str
     cls: type[Any]
     table: str
     kind: str
-    """``entity`` or ``relation``."""
+    """``entity``, ``relation`` or ``dictionary``; of the last there is one record, made at setup."""
     location: Location = attrs.field(repr=False)
     attributes: dict[str, Attribute] = attrs.field(factory=dict, repr=False)
     ends: tuple[Reference, ...] = attrs.field(default=(), repr=False)
@@ -159,13 +197,26 @@ class RecordModel:
 
     def stored(self) -> Iterator[Property | Reference]:
         """What has a column, in the order of declaration."""
-        return (each for each in self.attributes.values() if isinstance(each, Property | Reference))
+        found = (each for each in self.attributes.values() if isinstance(each, Property | Reference))
+        return (each for each in found if not isinstance(each, Constant))
 
     def properties(self) -> Iterator[Property]:
         return (each for each in self.attributes.values() if isinstance(each, Property))
 
     def references(self) -> Iterator[Reference]:
-        return (each for each in self.attributes.values() if isinstance(each, Reference))
+        return (each for each in self.stored() if isinstance(each, Reference))
+
+    def constant(self, dictionary: object) -> Constant | None:
+        """The step to the dictionary of a class; None where the model has no such one."""
+        return next((each for each in self._constants if each.target.cls is dictionary), None)
+
+    @cached_property
+    def _constants(self) -> tuple[Constant, ...]:
+        return tuple(each for each in self.attributes.values() if isinstance(each, Constant))
+
+    @property
+    def is_dictionary(self) -> bool:
+        return self.kind == "dictionary"
 
     def collections(self) -> Iterator[Collection]:
         return (each for each in self.attributes.values() if isinstance(each, Collection))
@@ -185,6 +236,10 @@ class Model:
 
     def record(self, cls: type) -> RecordModel | None:
         return self.records.get(cls)
+
+    @cached_property
+    def dictionaries(self) -> tuple[RecordModel, ...]:
+        return tuple(record for record in self.records.values() if record.is_dictionary)
 
     def referring_to(self, target: RecordModel) -> Iterable[Reference]:
         """Every reference, of any record, to ``target``."""

@@ -105,6 +105,14 @@ class Names:
 
     def record_of(self, cls: Any, subject: str, location: Location | None) -> RecordModel:
         found = self._records.get(cls) if isinstance(cls, type) else None
+        if found is not None and found[1].is_dictionary:
+            raise InvalidEntity(
+                f"{found[1]} is a dictionary, of which there is one, so nothing says which one it means",
+                code="dictionary.reference",
+                subject=subject,
+                location=location,
+                hint=f"read its values where they are needed: {found[1]}.some_value",
+            )
         if found is None:
             name = getattr(cls, "__name__", repr(cls))
             hint = f"give {name} to the controller with the other models"

@@ -29,6 +29,7 @@ class Origin(Protocol):
     """Where a record came from: loads what is missing, for all records that came with it."""
 
     def load(self, record: Record, name: str) -> Any: ...
+    def global_value(self, dictionary: type, name: str) -> Any: ...
 
 
 class RecordMeta(type):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from interaqt.core.constants import add_constants
 from interaqt.core.model import Model
 from interaqt.core.names import Names
 from interaqt.core.resolve_interaction import resolve_interaction
@@ -27,6 +28,7 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
         RecordResolver(names, declaration, record).attributes()
     for declaration, record in names.records():
         RecordResolver(names, declaration, record).connections()
+    add_constants([record for _, record in names.records()])
     interactions = {each.cls: resolve_interaction(names, each) for each in names.interactions}
     if user is None:
         actor = next((record for _, record in names.records() if record.name == "User"), None)

@@ -25,8 +25,10 @@ from interaqt.core.errors import (
 from interaqt.core.expressions import Root
 from interaqt.core.fields import ComputedSpec, FieldSpec, KeySpec, ManySpec, OneSpec
 from interaqt.core.hints import default_hint, shown, type_hint
+from interaqt.core.identity import Identity
 from interaqt.core.many import Many
 from interaqt.core.model import (
+    ONLY,
     Attribute,
     Collection,
     ComputedProperty,
@@ -35,6 +37,7 @@ from interaqt.core.model import (
     Property,
     RecordModel,
     Reference,
+    Whole,
 )
 from interaqt.core.names import Names, check_name
 from interaqt.core.record import Record
@@ -96,6 +99,8 @@ class RecordResolver:
         for deletion in self.declaration.deletions:
             self.record.endings.append(resolve_ending(model, self.record, deletion))
         resolve_rules(model, self.record, self.declaration.rules)
+        if self.record.is_dictionary:
+            self.record.identity = Identity((self.record.key,), "keep")
 
     # -- pass one
 
@@ -187,7 +192,10 @@ class RecordResolver:
             )
         type = self._value_type(each)
         found = Property(record=self.record, name=each.name, location=each.location, type=type, column=each.name)
-        if isinstance(spec, KeySpec):
+        if isinstance(spec, KeySpec) and self.record.is_dictionary:
+            # The database itself then knows that there is no other one.
+            found.key, found.type = True, attrs.evolve(type, members=(ONLY,))
+        elif isinstance(spec, KeySpec):
             if type.kind not in (Kind.INT, Kind.UUID) or type.nullable or type.members:
                 raise self._error(
                     each,
@@ -415,21 +423,35 @@ class RecordResolver:
 
     def _aggregation(self, spec: Aggregation, attribute: Attribute) -> None:
         assert isinstance(attribute, Property)
-        collection = self.record.attributes.get(spec.over.name)
-        declared = self.declaration.attributes.get(spec.over.name)
-        if not isinstance(collection, Collection) or declared is None or declared.spec is not spec.over:
+        if isinstance(spec.over, ManySpec):
+            collection = self._own_collection(spec, spec.over, attribute)
+        else:
+            collection = self._whole(spec, spec.over, attribute)
+        rule = spec.resolve(Target(attribute, collection, str(spec)))
+        self.record.rules.append(rule)
+        if rule.index is not None and rule.index not in collection.link.indexes:
+            collection.link.indexes.append(rule.index)
+
+    def _own_collection(self, spec: Aggregation, over: ManySpec, attribute: Property) -> Collection:
+        collection = self.record.attributes.get(over.name)
+        declared = self.declaration.attributes.get(over.name)
+        if not isinstance(collection, Collection) or declared is None or declared.spec is not over:
             known = [each.name for each in self.record.collections()]
             raise InvalidComputation(
-                f"{spec.name_of} runs over a collection of its own class. {did_you_mean(spec.over.name, known)}",
+                f"{spec.name_of} runs over a collection of its own class. {did_you_mean(over.name, known)}",
                 code=f"{spec.name_of.lower()}.over",
                 subject=f"{attribute}: {spec}",
                 location=spec.location,
                 hint=f"declare one in {self.record}, above: likes: Many[Like] = iq.many(inverse=...)",
             )
-        rule = spec.resolve(Target(attribute, collection, str(spec)))
-        self.record.rules.append(rule)
-        if rule.index is not None and rule.index not in collection.link.indexes:
-            collection.link.indexes.append(rule.index)
+        return collection
+
+    def _whole(self, spec: Aggregation, over: type, attribute: Property) -> Collection:
+        """All records of a class, for a value of a dictionary."""
+        link = self.names.record_of(over, f"{attribute}: {spec}", spec.location)
+        via = link.constant(self.record.cls)
+        assert via is not None, f"{self.record} is a dictionary, to which every record leads"
+        return Whole(record=self.record, name=link.name, location=spec.location, link=link, via=via)
 
     def _computed(self, attribute: ComputedProperty) -> None:
         """Traced where nothing uses it, too, so that a mistake in it is found when a controller is made."""

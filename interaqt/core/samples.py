@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from interaqt.core.expressions import Expr
-from interaqt.core.model import ComputedProperty, Property, RecordModel, Reference
+from interaqt.core.model import ComputedProperty, Constant, Property, RecordModel, Reference
 from interaqt.core.stand_in import Fields
 from interaqt.core.types import Kind, ValueType
 
@@ -67,7 +67,13 @@ class Samples:
             return FieldsSample(parts, source.cls)
         return self.value(name, source.type)
 
+    def only(self, record: RecordModel) -> Sample:
+        """The sample of a dictionary, which is the same wherever it is read."""
+        return self._record(record, 0)
+
     def _record(self, record: RecordModel, number: int) -> Sample:
+        if record.is_dictionary:
+            number = 0
         # Few of each, so that two references are now and then to the same one.
         found = self._records.get((id(record), number))
         if found is None:
@@ -84,6 +90,8 @@ class Sample:
     def __getattr__(self, name: str) -> Any:
         record = self._iq_record
         match record.attributes.get(name):
+            case Constant(target=dictionary):
+                return self._iq_samples.only(dictionary)
             case Property() | Reference() as attribute:
                 value = self._iq_samples.value(f"{record.name}{self._iq_number}.{name}", attribute.type)
                 self.__dict__[name] = value

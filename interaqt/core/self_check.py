@@ -12,9 +12,10 @@ from typing import Any
 
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Aggregate, Attr, Const, Expr, walk
+from interaqt.core.global_values import ReadGlobal, reading_globals
 from interaqt.core.lift import expression_of
 from interaqt.core.samples import Sample, Samples
-from interaqt.core.stand_in import Fields
+from interaqt.core.stand_in import Fields, constant_of, root_of
 from interaqt.core.trace_session import CUSTOM, refuse, tracing
 from interaqt.core.trace_tree import Branch, Construction, Tree
 from interaqt.core.types import Kind
@@ -58,7 +59,7 @@ def _compare(
     for turn in range(TURNS):
         samples = Samples(turn, pools)
         values = [samples.source(str(place), source) for place, source in enumerate(sources)]
-        with tracing(None):
+        with tracing(None), reading_globals(_sampled_globals(sources, samples)):
             try:
                 wanted = function(*values)
             except Exception:
@@ -66,6 +67,15 @@ def _compare(
             found = traced(values)
         if not _same(wanted, found):
             _differs(wanted, found)
+
+
+def _sampled_globals(sources: Sources, samples: Samples) -> ReadGlobal:
+    def read(dictionary: type, name: str) -> Any:
+        root = next(root for source in sources if (root := root_of(source)) is not None)
+        record = root.record if root.record.cls is dictionary else constant_of(root.record, dictionary).target
+        return getattr(samples.only(record), name)
+
+    return read
 
 
 def _differs(wanted: object, found: object) -> None:
@@ -154,7 +164,9 @@ class _Evaluator:
         found = self._bound.get(expr)
         if found is None and isinstance(expr, Attr):
             of = self._leaf(expr.of)
-            return None if of is None else f"{of}.{expr.name}"
+            if of is None or expr.name.isidentifier():
+                return of and f"{of}.{expr.name}"
+            return f"getattr({of}, {expr.name!r})"
         return found
 
     def evaluate(self, expr: Expr, samples: Sequence[Any]) -> Any:

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import attrs
 
 from interaqt.core.errors import did_you_mean
 from interaqt.core.expressions import BOOL, INT, Aggregate, Attr, Expr, Op, Param, Root
+from interaqt.core.global_values import ReadGlobal
 from interaqt.core.lift import lift
-from interaqt.core.model import Attribute, Collection, ComputedProperty, Mirror, Property, RecordModel, Reference
+from interaqt.core.model import (
+    Attribute,
+    Collection,
+    ComputedProperty,
+    Constant,
+    Mirror,
+    Property,
+    RecordModel,
+    Reference,
+)
 from interaqt.core.trace_session import current, refusal, refuse
 from interaqt.core.traced import Traced, wrapped
 from interaqt.core.typed_operations import compare
 from interaqt.core.types import Kind
 
-__all__ = ["Fields", "TracedFields", "TracedMany", "TracedRecord", "present", "stand_in"]
+__all__ = [
+    "Fields",
+    "TracedFields",
+    "TracedMany",
+    "TracedRecord",
+    "constant_of",
+    "present",
+    "root_of",
+    "stand_in",
+    "traced_globals",
+]
 
 
 @attrs.frozen
@@ -74,6 +94,39 @@ class TracedRecord(Traced):
                 return _compute(self, expr, attribute)
             case _:
                 return _member(self, record.cls, record.name, name, _visible(record))
+
+
+def traced_globals(sources: Sequence[Expr | Fields]) -> ReadGlobal:
+    """What reads global values in a trace: they lie a constant step away from the record that it is about."""
+
+    def read(dictionary: type, name: str) -> Any:
+        root = next((root for source in sources if (root := root_of(source)) is not None), None)
+        if root is None:
+            refuse(f"{dictionary.__name__}.{name} is read where no record is traced")
+        if root.record.cls is dictionary:
+            return getattr(TracedRecord(root), name)
+        step = constant_of(root.record, dictionary)
+        return getattr(TracedRecord(Attr(root, step.name, step.type)), name)
+
+    return read
+
+
+def constant_of(record: RecordModel, dictionary: type) -> Constant:
+    """The step to a dictionary, which must be of the same model."""
+    found = record.constant(dictionary)
+    if found is None:
+        refuse(
+            f"{dictionary.__name__} is not among the controller's models",
+            f"give {dictionary.__name__} to the controller with the other models",
+        )
+    return found
+
+
+def root_of(source: Expr | Fields) -> Root | None:
+    """The record that an argument of a callback is, or is reached from."""
+    while isinstance(source, Attr):
+        source = source.of
+    return source if isinstance(source, Root) else None
 
 
 class TracedMany:

@@ -23,9 +23,10 @@ import attrs
 from interaqt.core.callbacks import refuse_outside, require_callback
 from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Expr, Op, case
+from interaqt.core.global_values import reading_globals
 from interaqt.core.lift import coerce, constant_hooks, expression_of, lift
 from interaqt.core.self_check import check_expression, check_tree
-from interaqt.core.stand_in import Fields, TracedFields, TracedMany, present, stand_in
+from interaqt.core.stand_in import Fields, TracedFields, TracedMany, present, stand_in, traced_globals
 from interaqt.core.trace_session import CANDO, CUSTOM, Session, describe, refuse, tracing, tracing_active
 from interaqt.core.trace_tree import Branch, Construction, Leaf, Tree
 from interaqt.core.traced import Traced
@@ -168,7 +169,7 @@ def _trace(function: Callable[..., Any], sources: Sequence[Expr | Fields], allow
 
 
 def _run(function: Callable[..., Any], sources: Sequence[Expr | Fields], session: Session) -> object:
-    with tracing(session):
+    with tracing(session), reading_globals(traced_globals(sources)):
         try:
             value = function(*(present(source) for source in sources))
             return _leaf(value, session)

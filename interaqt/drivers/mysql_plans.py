@@ -145,7 +145,8 @@ def _unless(query: Any, values: Mapping[str, Any], is_list: bool) -> Any:
     same = peewee.Select([there], [peewee.SQL("1")])
     for name in target:
         same = same.where(template("({0} = {1})", peewee.Column(there, name), values[name]))
-    name = object_name(query.table.__name__, target, "key")
+    is_key = list(target) == [query.table.record.key.column]
+    name = "PRIMARY" if is_key else object_name(query.table.__name__, target, "key")
     mark = f" {unless_mark(name)}" if re.fullmatch(r"\w+", name) else ""
     source = query._insert if is_list else peewee.Select([peewee.SQL("DUAL")], list(values.values()))
     columns = query._columns if is_list else [peewee.Column(query.table, each) for each in values]

@@ -10,7 +10,7 @@ from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, walk
-from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.model import Constant, Property, RecordModel, Reference
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step, rooted
 from interaqt.runtime.sums import SumUpdate, delta_param
 from interaqt.storage.prepared import KEY, Prepared, PreparedRows
@@ -49,7 +49,7 @@ class Adjust(Reaction):
         self.planner = planner
         self.rules = tuple(rules)
         self.update = SumUpdate(planner, rules)
-        self.via = rules[0].collection.via.name
+        self.via = rules[0].collection.via
         self.new, self.old = new, old
         self._deltas = {each.property: self._delta(each) for rule in rules for each in rule.sums}
         computed = {
@@ -63,7 +63,8 @@ class Adjust(Reaction):
         # What the database itself must work out, since it lies behind a reference.
         self._remote = [expr for expr in self._deltas.values() if not is_local(expr)]
         self._images = sorted({(root, name) for expr in self._remote for root, name in read_images(expr)})
-        self.reads = frozenset(name for expr in self._deltas.values() for _, name in read_images(expr)) | {self.via}
+        read = {name for expr in self._deltas.values() for _, name in read_images(expr)}
+        self.reads = frozenset(read | {self.via.name})
         self._constant = all(isinstance(expr, Const) for expr in self._deltas.values())
 
     def _delta(self, each: Sum) -> Expr:
@@ -86,7 +87,7 @@ class Adjust(Reaction):
 
     def _given(self, old: Any, new: Any) -> dict[str, Any] | None:
         """What the statement needs of one row; None where it moves nothing."""
-        key = (new if self.new else old)[self.via]
+        key = self.via.key_in(new if self.new else old)
         if key is None:
             return None
         if self._constant:
@@ -166,8 +167,10 @@ def image_source(expr: Expr) -> str | None:
 def read_images(expr: Expr) -> Iterator[tuple[str, str]]:
     """Which attributes of which state of the row an expression reads."""
     match expr:
-        case Attr(of=Root(name=root), name=name):
-            yield root, name
+        case Attr(of=Root(name=root, record=record), name=name):
+            # What is the same for every row is in none of them.
+            if not isinstance(record.attributes[name], Constant):
+                yield root, name
         case Root(name=root, record=record):
             yield root, record.key.name
         case _:

@@ -16,6 +16,8 @@ from typing import Any
 import attrs
 
 from interaqt.core.errors import ConstraintViolationError, RecordNotFound
+from interaqt.core.global_values import reading_globals
+from interaqt.core.record import Record
 from interaqt.runtime.dispatch import InteractionDispatch, Writes
 from interaqt.runtime.events import actor_of
 from interaqt.runtime.making import Maker
@@ -24,6 +26,8 @@ from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.database import Result, Transaction
+from interaqt.storage.global_records import GlobalRecords
+from interaqt.storage.storage import Storage
 
 __all__ = ["Batch", "Request"]
 
@@ -93,8 +97,9 @@ class Batch:
         watched = _Watched(run.tx)
         entered = self._storage.enter(watched)
         try:
-            events = [dispatch.admitted(each.payload, each.user, at) for each in group]
-            made = [dispatch.facts.made(event) for event in events]
+            with reading_globals(_SteadyGlobals(self._storage, run.tx, dispatch)):
+                events = [dispatch.admitted(each.payload, each.user, at) for each in group]
+                made = [dispatch.facts.made(event) for event in events]
         finally:
             self._storage.leave(entered)
         if watched.read:
@@ -127,6 +132,26 @@ def _can_be_together(dispatch: InteractionDispatch, group: Sequence[Request]) ->
     hooks = dispatch.interaction.hooks
     plain = hooks.map_event_data is None and hooks.resolve is None and hooks.after_dispatch is None
     return len(group) > 1 and plain and dispatch.facts.only_creates
+
+
+class _SteadyGlobals(GlobalRecords):
+    """Global values that a group reads: one that nothing derives is changed by no event that only makes records."""
+
+    __slots__ = ("_storage", "_tx")
+
+    def __init__(self, storage: Storage, tx: Transaction, dispatch: InteractionDispatch) -> None:
+        super().__init__(storage.loader, dispatch.lock_of)
+        self._storage, self._tx = storage, tx
+
+    def _load(self, dictionary: type) -> Record:
+        record = self._storage.model.record(dictionary)
+        if record is None or record.rules:
+            return super()._load(dictionary)
+        token = self._storage.enter(self._tx)
+        try:
+            return super()._load(dictionary)
+        finally:
+            self._storage.leave(token)
 
 
 class _Watched:

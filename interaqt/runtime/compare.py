@@ -49,10 +49,10 @@ class Compare(Reaction):
         self.rule = rule
         self.rules = (rule,)
         self.update = _update(planner, rule)
-        self.via = rule.collection.via.name
+        self.via = rule.collection.via
         self.key = rule.collection.link.key.name
         self.states = _States(planner, rule)
-        self.reads = self.states.reads | {self.via} | ({self.key} if self.update.needs_key else set())
+        self.reads = self.states.reads | {self.via.name} | ({self.key} if self.update.needs_key else set())
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
         states = iter(self.states.of(run, [image for pair in pairs for image in pair]))
@@ -62,7 +62,7 @@ class Compare(Reaction):
             known = new or old
             assert known is not None
             key = known.get(self.key)
-            left, come = (None if image is None else image[self.via] for image in (old, new))
+            left, come = (None if image is None else self.via.key_in(image) for image in (old, new))
             if left == come:
                 moves.append(Move(left, key, before, after))
             else:

@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Any, overload
+from typing import Any, cast, overload
 
+from interaqt.core.dictionary import DictionaryMeta
 from interaqt.core.errors import (
     DispatchError,
     InvalidEntity,
@@ -25,6 +26,7 @@ from interaqt.core.record import Record
 from interaqt.core.resolve import resolve
 from interaqt.core.retention import Retention, resolve_retention
 from interaqt.runtime.batch import Batch, Request
+from interaqt.runtime.dictionaries import Dictionaries
 from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
@@ -32,6 +34,7 @@ from interaqt.runtime.ledger import Ledger, ledger_record
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.provenance import Explanation, explain_value
 from interaqt.runtime.rebuild import Progress, Rebuilder
+from interaqt.runtime.reliance import warn_of_reliance
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import SideEffect
 from interaqt.runtime.sweeping import Sweeper
@@ -91,6 +94,7 @@ class Controller:
             for cls, interaction in self.model.interactions.items()
         }
         self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
+        self._dictionaries = Dictionaries(self._transactions)
         self._batch = Batch(self._transactions)
         self._rebuilder = Rebuilder(self._transactions)
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
@@ -102,14 +106,18 @@ class Controller:
 
         Raises :class:`~interaqt.NotInstalled` where tables are missing, and
         :class:`~interaqt.SetupError` where one is not as the model says. Doing it again is fine.
+        A :class:`~interaqt.GlobalDependenceWarning` says which values depend on a global value.
         """
         storage = self.system.storage
         if install:
             storage.schema.install()
+            self._dictionaries.install()
         else:
             storage.schema.check()
+            self._dictionaries.check()
         storage.writer = DirectWriter(self._transactions)
         self._ready = True
+        warn_of_reliance(self._planner.graph, storage)
 
     def dispatch(
         self,
@@ -176,9 +184,11 @@ class Controller:
         """Why things happen: ``explain(LikePost)`` is its plan, the statements in order and why each is there.
 
         ``explain(post, "like_count")`` is what the value is, its rule, what that depends on, and
-        the records behind it now.
+        the records behind it now; ``explain(Totals, "posts")`` is that of a global value.
         """
         if attribute is not None:
+            if isinstance(what, DictionaryMeta):
+                what = self.system.storage.get(cast("type[Any]", what))
             return explain_value(self._planner, self.system.storage, what, attribute)
         dispatch = self._dispatch_of(what, what)
         return Plan(dispatch.interaction.name, tuple(dispatch.steps()))

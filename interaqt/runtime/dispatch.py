@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from interaqt.core.errors import (
     RecordNotFound,
 )
 from interaqt.core.event import Event
+from interaqt.core.global_values import reading_globals
 from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel, Reference
@@ -33,12 +35,17 @@ from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.cohort import Cohort
+from interaqt.storage.global_records import GlobalRecords
+from interaqt.storage.loading import Lock
 from interaqt.storage.prepared import Image
 from interaqt.storage.storage import Storage
 
 __all__ = ["InteractionDispatch", "Writes"]
 
 _UTC = dt.UTC
+
+#: Where a model has no dictionaries, none is read.
+_NONE: AbstractContextManager[None] = nullcontext()
 
 
 class InteractionDispatch:
@@ -88,12 +95,13 @@ class InteractionDispatch:
         if key is not None:
             claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
             once = self._once.run
+
+            def again() -> Event[Any]:
+                with self.global_values():
+                    return self.admitted(request, user, at)
+
             attempt = partial(
-                once,
-                claim=claim,
-                first=work,
-                admitted=lambda: self.admitted(request, user, at),
-                event=lambda: self._event(request, user, at),
+                once, claim=claim, first=work, admitted=again, event=lambda: self._event(request, user, at)
             )
         try:
             with Running(self.interaction.name):
@@ -108,23 +116,34 @@ class InteractionDispatch:
     def carry_out(
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[DispatchResult, Run]:
-        event = self.admitted(request, user, at)
-        if run.tx.failure is not None:
-            raise run.tx.failure
         hooks = self.interaction.hooks
-        if hooks.map_event_data is not None:
-            event.context = dict(hooks.map_event_data(event))
-        (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
-        self.facts.write(run, event)
+        with self.global_values():
+            event = self.admitted(request, user, at)
+            if hooks.map_event_data is not None:
+                event.context = dict(hooks.map_event_data(event))
+            (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
+            self.facts.write(run, event)
         self.require_references(run, request)
         result = DispatchResult(event, writes=Writes(self.storage, run.created, run.mutations))
         if hooks.resolve is not None or hooks.after_dispatch is not None:
             event.id = event_row.key
-        if hooks.resolve is not None:
-            result.data = hooks.resolve(event, self.storage)
-        if hooks.after_dispatch is not None:
-            hooks.after_dispatch(event, result)
+            # What they read is as it is now, after the facts.
+            with self.global_values():
+                if hooks.resolve is not None:
+                    result.data = hooks.resolve(event, self.storage)
+                if hooks.after_dispatch is not None:
+                    hooks.after_dispatch(event, result)
         return result, run
+
+    def global_values(self) -> AbstractContextManager[None]:
+        """What callbacks read of dictionaries is what the transaction holds: each is read once, and stays so."""
+        if not self.planner.model.dictionaries:
+            return _NONE
+        return reading_globals(GlobalRecords(self.storage.loader, self.lock_of))
+
+    def lock_of(self, dictionary: RecordModel) -> Lock:
+        """How a dictionary is locked that a callback reads."""
+        return "change" if dictionary in self.facts.changed else "keep"
 
     def event_row(self, event: Event[Any], actor: str | None, stored: dict[str, Any]) -> Image:
         """What is kept of the event."""

@@ -204,4 +204,14 @@ class Planner:
                 if other != key and any(rules & self.graph.upstream(part.rule) for part in others)
             ]
             sorter.add(key, *later)
-        return list(sorter.static_order())
+        sorter.prepare()
+        order: list[Hashable] = []
+        ready: list[Hashable] = []
+        while sorter.is_active():
+            ready += sorter.get_ready()
+            # All who write wait for one another at a dictionary's row, so it is written as late as can be.
+            key = next((each for each in ready if not groups[each][0].rule.record.is_dictionary), ready[0])
+            ready.remove(key)
+            sorter.done(key)
+            order.append(key)
+        return order

@@ -12,7 +12,7 @@ from interaqt.core.computations import AggregateRule, HostRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.errors import InvalidQuery, did_you_mean
 from interaqt.core.expressions import Const, Expr, Root
-from interaqt.core.model import Attribute, ComputedProperty, Property, RecordModel, Reference
+from interaqt.core.model import Attribute, ComputedProperty, Constant, Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of
 from interaqt.runtime.planner import Planner
 from interaqt.storage.prepared import KEY
@@ -72,7 +72,11 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
     rows: list[Contribution] = []
     depends: tuple[str, ...] = ()
     if rule is not None:
-        reads = {f"{read.record}.{read.name}" for read in planner.graph.reads[rule]}
+        reads = {
+            f"{read.record}.{read.name}"
+            for read in planner.graph.reads[rule]
+            if not isinstance(read.record.attributes[read.name], Constant)
+        }
         if isinstance(rule, HostRule):
             reads.add(str(rule.collection))
             rows = list(_rows(planner, storage, rule, key_of(record)))

@@ -50,7 +50,7 @@ class Recount(Reaction):
         for old, new in pairs:
             for image in (old, new):
                 if image is not None and self.via is not None:
-                    hosts.add(image[self.via.name])
+                    hosts.add(self.via.key_in(image))
             known = new or old
             assert known is not None
             for statement in self._finding:

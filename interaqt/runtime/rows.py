@@ -44,8 +44,8 @@ class RowStatements:
 
     @cached_property
     def key_is_given(self) -> bool:
-        """A UUID is made with the record; an int is counted by the database."""
-        return self.key.type.kind is Kind.UUID
+        """A UUID is made with the record, and a dictionary has one; any other int is counted by the database."""
+        return self.key.type.kind is Kind.UUID or self.record.is_dictionary
 
     @cached_property
     def initial(self) -> dict[str, Const]:

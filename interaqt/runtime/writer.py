@@ -38,6 +38,13 @@ class DirectWriter:
 
     def delete(self, record: Any) -> None:
         model, key = self._stored(record)
+        if model.is_dictionary:
+            raise InvalidValue(
+                f"{model} is a dictionary: there is one, and it stays",
+                code="dictionary.deleting",
+                subject=model.name,
+                location=model.location,
+            )
 
         def work(run: Run) -> None:
             if not run.delete(model, [key]):

@@ -9,6 +9,7 @@ from weakref import ref
 from interaqt.core.many import Many
 from interaqt.core.model import Collection, Mirror, RecordModel, Reference
 from interaqt.core.record import Record
+from interaqt.storage.global_records import GlobalRecords
 from interaqt.storage.records import ORIGIN, key_name
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Cohort:
     costs no query.
     """
 
-    __slots__ = ("_loader", "_members", "_record", "_steady", "lock")
+    __slots__ = ("_globals", "_loader", "_members", "_record", "_steady", "lock")
 
     def __init__(self, loader: Loader, record: RecordModel, *, lock: bool = False, steady: bool = False) -> None:
         self._loader = loader
@@ -35,6 +36,7 @@ class Cohort:
         self._steady = steady
         self.lock = lock
         self._members: list[ref[Record]] = []
+        self._globals: GlobalRecords | None = None
 
     def admit(self, records: Iterable[Record]) -> None:
         self._members += map(ref, records)
@@ -65,6 +67,12 @@ class Cohort:
                 self._rows(record)
         return record.__dict__[name]
 
+    def global_value(self, dictionary: type, name: str) -> Any:
+        """A global value for a property of a member; each dictionary is read once for all of them."""
+        if self._globals is None:
+            self._globals = GlobalRecords(self._loader)
+        return self._globals(dictionary, name)
+
     def _lacking(self, record: Record, name: str) -> list[Record]:
         """Living members without the attribute; ``record`` is one, though it may have been copied."""
         found = [each for member in self._members if (each := member()) is not None and name not in each.__dict__]
@@ -83,7 +91,7 @@ class Cohort:
         names = [key_name(each) if isinstance(each, Reference) else each.name for each in shape.attributes]
         lacking = {id(each): each for name in names for each in self._lacking(record, name)}
         keyed = self._keyed(lacking.values())
-        found = shape.make(self._loader.rows_by(self._record.key, keyed, self.lock), self)
+        found = shape.make(self._loader.rows_by(self._record.key, keyed, "change" if self.lock else None), self)
         for each in found:
             values = each.__dict__
             for member in keyed.pop(values[self._record.key.name]):

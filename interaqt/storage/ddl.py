@@ -65,7 +65,7 @@ class TableDefinition:
             if self._check_of(each) is not None
         }
         self.declared = tuple(declared_guards(record, dialect, taken))
-        self._indexes = [(self._name(group, "idx"), group, ordered) for group, ordered in self._indexed()]
+        self._indexes = [(self._name(group, "idx"), group, equal) for group, equal in self._indexed()]
 
     def guards(self) -> Iterator[Guard]:
         yield from self.uniques
@@ -131,17 +131,15 @@ class TableDefinition:
         if self._dialect.indexes_inline:
             return []
         return [
-            inline(peewee.Index(name, self._table, self._index_columns(group, ordered)), self._dialect)
-            for name, group, ordered in self._indexes
+            inline(peewee.Index(name, self._table, self._index_columns(group, equal)), self._dialect)
+            for name, group, equal in self._indexes
         ]
 
-    def _index_columns(self, group: tuple[Property | Reference, ...], ordered: bool) -> list[peewee.Node]:
+    def _index_columns(self, group: tuple[Property | Reference, ...], equal: int) -> list[peewee.Node]:
         # An order is found in an index that is kept in the very order that is asked for.
         columns: list[peewee.Node] = [peewee.Entity(each.column) for each in group]
-        if not ordered:
-            return columns
-        rest = zip(columns[1:], group[1:], strict=True)
-        return [columns[0], *(self._dialect.ordering(name, each.type) for name, each in rest)]
+        rest = zip(columns[equal:], group[equal:], strict=True)
+        return [*columns[:equal], *(self._dialect.ordering(name, each.type) for name, each in rest)]
 
     def column_hint(self, attribute: Property | Reference) -> str:
         """The statement that would add the column to an existing table, for a person to judge."""
@@ -170,7 +168,7 @@ class TableDefinition:
         words = self._words(attribute)
         if attribute.key:
             options["primary_key"] = True
-            if type.kind is Kind.INT:
+            if type.kind is Kind.INT and not type.members:
                 # A key is never given again, even after its record was deleted.
                 if self._dialect.identity == "AUTOINCREMENT":
                     constraints.append(peewee.SQL(self._dialect.identity))  # belongs to PRIMARY KEY there
@@ -183,7 +181,7 @@ class TableDefinition:
         return _Column(words, constraints=constraints or None, **options)
 
     def _words(self, attribute: Property | Reference) -> str:
-        asked_for = {each for _, group, ordered in self._indexes if not ordered for each in group}
+        asked_for = {each for _, group, equal in self._indexes if equal == len(group) for each in group}
         is_indexed = attribute in self._covered | asked_for
         choose = self._dialect.indexed_type if is_indexed else self._dialect.column_type
         return choose(stored_type(attribute.type))
@@ -256,8 +254,8 @@ class TableDefinition:
             )
         )
 
-    def _indexed(self) -> Iterator[tuple[tuple[Property | Reference, ...], bool]]:
-        """What needs an index of its own, and whether it is asked for in order.
+    def _indexed(self) -> Iterator[tuple[tuple[Property | Reference, ...], int]]:
+        """What needs an index of its own, and how many of it are asked for by their values; the rest by its order.
 
         A reference is followed backwards for collections and deletions; computations look records up.
         """
@@ -267,11 +265,12 @@ class TableDefinition:
             if not any(names[: len(index.attributes)] == index.attributes for names in known):
                 known.append(index.attributes)
                 found = [self.record.attributes[name] for name in index.attributes]
-                yield tuple(each for each in found if isinstance(each, Property | Reference)), index.ordered
+                group = tuple(each for each in found if isinstance(each, Property | Reference))
+                yield group, index.found_by if index.ordered else len(group)
         covered = {names[0] for names in known} | {self.record.key.name}
         for each in self.record.stored():
             if each.name not in covered and (isinstance(each, Reference) or each.index):
-                yield (each,), False
+                yield (each,), 1
 
     def _name(self, attributes: tuple[Property | Reference, ...], suffix: str) -> str:
         columns = [each.column for each in attributes]

@@ -10,9 +10,10 @@ from typing import Literal
 
 import attrs
 
-__all__ = ["ConstraintKind", "StoredColumn", "StoredConstraint", "StoredRecord", "StoredTable"]
+__all__ = ["ConstraintKind", "RecordKind", "StoredColumn", "StoredConstraint", "StoredRecord", "StoredTable"]
 
 ConstraintKind = Literal["unique", "check", "not_null", "foreign_key"]
+RecordKind = Literal["entity", "relation", "dictionary"]
 
 
 @attrs.frozen
@@ -41,10 +42,10 @@ class StoredTable:
 
 @attrs.frozen
 class StoredRecord:
-    """An entity or a relation: where it is stored, and by which attributes it is known."""
+    """An entity, a relation or a dictionary: where it is stored, and by which attributes it is known."""
 
     name: str
-    kind: Literal["entity", "relation"]
+    kind: RecordKind
     table: str
     key: str
     attributes: tuple[str, ...]

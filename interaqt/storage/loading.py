@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import peewee
 
@@ -20,9 +20,12 @@ from interaqt.storage.records import ORIGIN, Shape
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.sql import bind, binder, compile_statement
 
-__all__ = ["Loader"]
+__all__ = ["Loader", "Lock"]
 
 Rows = list[Sequence[Any]]
+
+#: Against whom a row that is read stays locked: others that change it, to ``change`` it, or to ``keep`` it as it is.
+Lock = Literal["change", "keep"] | None
 
 
 class Loader:
@@ -32,7 +35,7 @@ class Loader:
         self.schema = schema
         self.executor = executor
         self._shapes: dict[RecordModel, Shape] = {}
-        self._selects: dict[tuple[Property | Reference | CollectionModel, bool], _Select] = {}
+        self._selects: dict[tuple[Property | Reference | CollectionModel, Lock], _Select] = {}
 
     def shape(self, record: RecordModel) -> Shape:
         found = self._shapes.get(record)
@@ -53,14 +56,16 @@ class Loader:
         """The records whose attribute has one of the keys, in the order of their own."""
         return self.records(attribute.record, self.rows_by(attribute, keys))
 
-    def rows_by(self, attribute: Property | Reference, keys: Collection[Any], lock: bool = False) -> Rows:
+    def rows_by(self, attribute: Property | Reference, keys: Collection[Any], lock: Lock = None) -> Rows:
         select = self._selects.get((attribute, lock))
         if select is None:
             record = attribute.record
             table = self.schema.alias(record, record.table)
             query = table.select(*self.shape(record).columns(table)).order_by(column(table, record.key))
-            if lock:
+            if lock == "change":
                 query = self.schema.for_change(query)
+            elif lock == "keep":
+                query = self.schema.for_keeping(query, record)
             select = _Select(self.schema, query, column(table, attribute), attribute.type)
             self._selects[attribute, lock] = select
         return self._run(select, keys)
@@ -69,7 +74,7 @@ class Loader:
         """What is past the links of the records with the keys: each with the key it belongs to."""
         far = collection.far
         assert far is not None
-        select = self._selects.get((collection, False))
+        select = self._selects.get((collection, None))
         if select is None:
             link = self.schema.alias(collection.link, "link")
             target = self.schema.alias(far.target, "far")
@@ -79,7 +84,7 @@ class Loader:
                 .order_by(column(link, collection.link.key))
             )
             select = _Select(self.schema, query, column(link, collection.via), collection.via.type)
-            self._selects[collection, False] = select
+            self._selects[collection, None] = select
         rows = self._run(select, keys)
         convert = self.schema.dialect.from_db(collection.via.type)
         shape = self.shape(far.target)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import peewee
 
 from interaqt.core.errors import ConstraintViolationError, NotInstalled, SetupError
-from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.core.model import ONLY, Constant, Model, Property, RecordModel, Reference
 from interaqt.storage.catalogue import column_types, own_names
 from interaqt.storage.database import Database, Violation
 from interaqt.storage.ddl import TableDefinition
-from interaqt.storage.description import StoredConstraint, StoredRecord, StoredTable
+from interaqt.storage.description import RecordKind, StoredConstraint, StoredRecord, StoredTable
 from interaqt.storage.guard import Guard
 from interaqt.storage.missing import added, missing, require_none
 
@@ -22,7 +22,9 @@ __all__ = ["RecordTable", "Schema", "column"]
 
 
 def column(source: peewee.Source, attribute: Property | Reference) -> peewee.Column:
-    """The column of an attribute, of a table or of one of its aliases."""
+    """The column of an attribute, of a table or of one of its aliases; what is the same for all rows, as it is."""
+    if isinstance(attribute, Constant):
+        return cast("peewee.Column", peewee.SQL(str(ONLY)))
     return peewee.Column(source, attribute.column)
 
 
@@ -90,6 +92,11 @@ class Schema:
         """The select, locking its rows against others that change them."""
         form: Any = self.dialect.for_change
         return query.for_update(form) if self.dialect.for_update else query
+
+    def for_keeping(self, query: peewee.Select, record: RecordModel) -> peewee.Select:
+        """The select, locking its rows of a record so that they stay as they are."""
+        form: Any = self.dialect.lock_of(record)
+        return query.for_update(form) if form else query
 
     # -- in the database
 
@@ -226,7 +233,7 @@ class Schema:
 def _stored_record(record: RecordModel) -> StoredRecord:
     return StoredRecord(
         name=record.name,
-        kind="relation" if record.kind == "relation" else "entity",
+        kind=cast("RecordKind", record.kind),
         table=record.table,
         key=record.key.name,
         attributes=tuple(each.name for each in record.stored() if not each.hidden),

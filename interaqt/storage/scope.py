@@ -13,7 +13,7 @@ import attrs
 import peewee
 
 from interaqt.core.expressions import TRUE, Aggregate, Attr, Expr, Fold, Root
-from interaqt.core.model import Attribute, Mirror, Property, RecordModel, Reference
+from interaqt.core.model import Attribute, Constant, Mirror, Property, RecordModel, Reference
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.sql import Leaf, bind, plain, render, template
 
@@ -125,6 +125,8 @@ class Scope:
     def _attribute(self, of: Expr, attribute: Attribute) -> peewee.Node:
         if isinstance(attribute, Property) and attribute.key:
             return self.render(of)
+        if isinstance(attribute, Constant):
+            return column(self._schema.table(attribute.record), attribute)
         if isinstance(attribute, Mirror):
             # Its own key is all that is asked for.
             found, on = self._lookup(Attr(of, attribute.name, attribute.type))
@@ -142,8 +144,7 @@ class Scope:
         if on is None:
             return value
         query: Any = table.select(value).where(on)
-        lock = self._schema.dialect.lock_of(_record_of(of)) if self._lock else None
-        return template("{0}", query.for_update(lock) if lock else query)
+        return template("{0}", self._schema.for_keeping(query, _record_of(of)) if self._lock else query)
 
     def _lookup(self, of: Expr) -> tuple[peewee.Table, peewee.Node | None]:
         """The table that has the record ``of``, and which of its rows that is; None once it is joined."""
@@ -154,7 +155,8 @@ class Scope:
         key, name = of, record.table
         if isinstance(of, Attr):
             step = _record_of(of.of).attributes[of.name]
-            name = step.name
+            if not isinstance(step, Constant):
+                name = step.name
             if isinstance(step, Mirror):
                 via, key = step.via, of.of
         table = self._alias(record, name)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 import attrs
 
 from interaqt.core.errors import InvalidQuery, NotInstalled, StorageError, did_you_mean
-from interaqt.core.model import Model, Property, RecordModel
+from interaqt.core.model import ONLY, Model, Property, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.values import Check, check_of
 from interaqt.storage.database import Database, Executor, Transaction
@@ -96,8 +96,10 @@ class Storage:
         """The records of a class: ``storage.query(Post).where(lambda post: post.likes_count > 3).all()``."""
         return Query(self._reading, Selection(self.record_of(record)))
 
-    def get(self, record: type[R], key: object) -> R:
-        """The record with the key; :class:`~interaqt.RecordNotFound` if there is none."""
+    def get(self, record: type[R], key: object = None) -> R:
+        """The record with the key, or that of a dictionary; :class:`~interaqt.RecordNotFound` if there is none."""
+        if key is None and self.record_of(record).is_dictionary:
+            key = ONLY
         found = self.find(record, key)
         if found is None:
             raise self.loader.not_found(self.record_of(record), key)

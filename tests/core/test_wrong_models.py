@@ -2446,7 +2446,7 @@ def test_a_query_of_a_name(refuses: Refuses) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Custom", "RealTime", "ScopedSequence", "activity", "dictionary", "view"])
+@pytest.mark.parametrize("name", ["Custom", "RealTime", "ScopedSequence", "activity", "view"])
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):
         getattr(iq, name)

@@ -38,9 +38,9 @@ __all__ = [
     "HostRule",
     "Sum",
     "Target",
-    "collection_of",
     "counted",
     "non_null",
+    "source_of",
 ]
 
 BOOL = ValueType(Kind.BOOL)
@@ -193,12 +193,12 @@ class Target:
 
 
 class Aggregation(Computation):
-    """The declaration of an aggregation over a collection."""
+    """The declaration of an aggregation over a collection, or over a class in a dictionary."""
 
     name_of: ClassVar[str]
 
     def __init__(self, over: Any, location: Location, where: Callable[[Any], bool] | None = None) -> None:
-        self.over = collection_of(over, self.name_of, location)
+        self.over: ManySpec | type[Any] = source_of(over, self.name_of, location)
         self.location = location
         self.where = where
 
@@ -210,10 +210,14 @@ class Aggregation(Computation):
         return None if self.where is None else target.trace(self.where, BOOL)
 
     def __str__(self) -> str:
-        return f"{self.name_of}({self.over.name or 'over'}{', where=...' if self.where is not None else ''})"
+        over = self.over.__name__ if isinstance(self.over, type) else self.over.name or "over"
+        return f"{self.name_of}({over}{', where=...' if self.where is not None else ''})"
 
 
-def collection_of(over: Any, name: str, location: Location) -> ManySpec:
+def source_of(over: Any, name: str, location: Location) -> ManySpec | type[Any]:
+    """What an aggregation runs over, if it is one of the things that it can run over."""
+    if isinstance(over, type) and "__iq_record__" in vars(over):
+        return over
     if not isinstance(over, ManySpec):
         subject = being_declared()
         hint = (

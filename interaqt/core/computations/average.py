@@ -31,11 +31,15 @@ _DECIMAL, _FLOAT = ValueType(Kind.DECIMAL), ValueType(Kind.FLOAT)
 
 @overload
 def Average(
-    over: Many[T], of: Callable[[T], N | None], where: Callable[[T], bool] | None = ..., *, init: Literal[False] = ...
+    over: Many[T] | type[T],
+    of: Callable[[T], N | None],
+    where: Callable[[T], bool] | None = ...,
+    *,
+    init: Literal[False] = ...,
 ) -> float | None: ...
 @overload
 def Average(
-    over: Many[T],
+    over: Many[T] | type[T],
     of: Callable[[T], N | None],
     where: Callable[[T], bool] | None = ...,
     *,

@@ -18,7 +18,7 @@ from interaqt.core.computations.aggregation import BOOL, LINK, Aggregation, Host
 from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import TRUE, Attr, Const, Expr, Op, Root, all_of, negate
 from interaqt.core.lift import lift
-from interaqt.core.model import Index, Property
+from interaqt.core.model import Constant, Index, Property
 from interaqt.core.trace_session import CUSTOM, refuse
 from interaqt.core.tracing import Branch, Tree
 from interaqt.core.types import Kind, ValueType
@@ -47,9 +47,15 @@ class ComparedRule(HostRule):
         yield self.condition
         yield from self.state
 
+    @property
+    def found_by(self) -> tuple[str, ...]:
+        """What tells the records of one host from those of others."""
+        via = self.collection.via
+        return () if isinstance(via, Constant) else (via.name,)
+
     def columns(self, *exprs: Expr) -> tuple[str, ...] | None:
         """The collection's reference and what the expressions read, where each is a column of the record itself."""
-        names = {self.collection.via.name: None}
+        names = dict.fromkeys(self.found_by)
         for expr in exprs:
             match expr:
                 case Root(name=name, record=record) if name == LINK:
@@ -105,7 +111,7 @@ class LookupRule(ComparedRule):
     @property
     def index(self) -> Index | None:
         names = self.columns(*(each.expr for each in self.order))
-        return None if names is None else Index(names, ordered=True)
+        return None if names is None else Index(names, ordered=True, found_by=len(self.found_by))
 
 
 class Comparison(Aggregation):

@@ -15,7 +15,7 @@ __all__ = ["Count", "CountSpec"]
 T = TypeVar("T")
 
 
-def Count(over: Many[T], where: Callable[[T], bool] | None = None, *, init: Literal[False] = False) -> int:
+def Count(over: Many[T] | type[T], where: Callable[[T], bool] | None = None, *, init: Literal[False] = False) -> int:
     """The number of records in ``over``, or of those for which ``where`` holds. 0 on nothing."""
     return cast(int, CountSpec(over, Location.of_caller(), where))
 

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def Distinct(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], object],
     where: Callable[[R], bool] | None = None,
     *,

@@ -21,11 +21,15 @@ V = TypeVar("V", int, float, Decimal, str, dt.date, dt.datetime, dt.timedelta)
 
 @overload
 def Maximum(
-    over: Many[R], of: Callable[[R], V | None], where: Callable[[R], bool] | None = ..., *, init: Literal[False] = ...
+    over: Many[R] | type[R],
+    of: Callable[[R], V | None],
+    where: Callable[[R], bool] | None = ...,
+    *,
+    init: Literal[False] = ...,
 ) -> V | None: ...
 @overload
 def Maximum(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], V | None],
     where: Callable[[R], bool] | None = ...,
     *,
@@ -43,11 +47,15 @@ def Maximum(over: Any, of: Any, where: Any = None, *, default: Any = None, init:
 
 @overload
 def Minimum(
-    over: Many[R], of: Callable[[R], V | None], where: Callable[[R], bool] | None = ..., *, init: Literal[False] = ...
+    over: Many[R] | type[R],
+    of: Callable[[R], V | None],
+    where: Callable[[R], bool] | None = ...,
+    *,
+    init: Literal[False] = ...,
 ) -> V | None: ...
 @overload
 def Minimum(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], V | None],
     where: Callable[[R], bool] | None = ...,
     *,

@@ -23,7 +23,7 @@ Ordered = int | float | Decimal | str | dt.date | dt.datetime | dt.timedelta
 
 @overload
 def First(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], V],
     by: Callable[[R], Ordered | None],
     where: Callable[[R], bool] | None = ...,
@@ -32,7 +32,7 @@ def First(
 ) -> V | None: ...
 @overload
 def First(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], V],
     by: Callable[[R], Ordered | None],
     where: Callable[[R], bool] | None = ...,
@@ -51,7 +51,7 @@ def First(over: Any, of: Any, by: Any, where: Any = None, *, default: Any = None
 
 @overload
 def Last(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], V],
     by: Callable[[R], Ordered | None],
     where: Callable[[R], bool] | None = ...,
@@ -60,7 +60,7 @@ def Last(
 ) -> V | None: ...
 @overload
 def Last(
-    over: Many[R],
+    over: Many[R] | type[R],
     of: Callable[[R], V],
     by: Callable[[R], Ordered | None],
     where: Callable[[R], bool] | None = ...,

@@ -19,12 +19,12 @@ T = TypeVar("T")
 _ZERO = Const(0, INT)
 
 
-def Every(over: Many[T], where: Callable[[T], bool], *, init: Literal[False] = False) -> bool:
+def Every(over: Many[T] | type[T], where: Callable[[T], bool], *, init: Literal[False] = False) -> bool:
     """Whether ``where`` holds for all records in ``over``. True on nothing."""
     return cast(bool, EverySpec(over, Location.of_caller(), where))
 
 
-def Any(over: Many[T], where: Callable[[T], bool], *, init: Literal[False] = False) -> bool:
+def Any(over: Many[T] | type[T], where: Callable[[T], bool], *, init: Literal[False] = False) -> bool:
     """Whether ``where`` holds for at least one record in ``over``. False on nothing."""
     return cast(bool, AnySpec(over, Location.of_caller(), where))
 

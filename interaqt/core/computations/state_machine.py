@@ -9,10 +9,11 @@ import attrs
 
 from interaqt.core.callbacks import check_event_callback
 from interaqt.core.computations.aggregation import Computation
+from interaqt.core.dictionary import only
 from interaqt.core.errors import InvalidComputation, Location, being_declared, did_you_mean
 from interaqt.core.event import Event
 from interaqt.core.interaction import InteractionModel, PayloadItem
-from interaqt.core.model import Model, Property, Reference
+from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.core.values import check_of
 
 __all__ = ["Change", "StateMachine", "StateMachineSpec", "Transition", "on", "resolve_change"]
@@ -141,8 +142,10 @@ def resolve_change(model: Model, attribute: Property | Reference, transition: Tr
                 subject=subject,
                 location=transition.location,
             )
-    item = None
-    if transition.record is None:
+    item, record = None, transition.record
+    if attribute.record.is_dictionary:
+        record = _only_record(attribute.record, transition, subject)
+    elif record is None:
         fitting = [each for each in interaction.items.values() if each.record is attribute.record]
         if len(fitting) != 1:
             raise InvalidComputation(
@@ -157,7 +160,19 @@ def resolve_change(model: Model, attribute: Property | Reference, transition: Tr
     for callback in (transition.record, transition.set):
         if callback is not None:
             check_event_callback(callback, interaction, subject, transition.location)
-    return Change(attribute, interaction, transition.moves, transition.set, transition.record, item)
+    return Change(attribute, interaction, transition.moves, transition.set, record, item)
+
+
+def _only_record(record: RecordModel, transition: Transition[Any], subject: str) -> Callable[[Any], object]:
+    if transition.record is not None:
+        raise InvalidComputation(
+            f"there is one {record}, so which to change is no question",
+            code="on.record",
+            subject=subject,
+            location=transition.location,
+            hint="leave record= out",
+        )
+    return lambda _: only(record.cls)
 
 
 def interaction_of(model: Model, source: Any, subject: str, location: Location) -> InteractionModel:

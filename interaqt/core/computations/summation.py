@@ -37,7 +37,7 @@ def summand(target: Target, of: Callable[[Any], Any]) -> Expr:
 
 
 def Summation(
-    over: Many[T],
+    over: Many[T] | type[T],
     of: Callable[[T], N | None],
     where: Callable[[T], bool] | None = None,
     *,
@@ -65,7 +65,7 @@ class SummationSpec(Aggregation):
 
 
 def WeightedSummation(
-    over: Many[T],
+    over: Many[T] | type[T],
     weight: Callable[[T], int | N | None],
     of: Callable[[T], N | None],
     where: Callable[[T], bool] | None = None,

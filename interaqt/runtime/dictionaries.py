@@ -1,0 +1,64 @@
+"""The only record of each dictionary: made when a controller is installed, over what there is by then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interaqt.core.computations import ValueRule
+from interaqt.core.computations.rule import HOST
+from interaqt.core.dictionary import first
+from interaqt.core.errors import NotInstalled
+from interaqt.core.model import ONLY, RecordModel, Reference
+from interaqt.core.record import Record
+from interaqt.runtime.hosts import assigned
+from interaqt.runtime.run import Run
+from interaqt.runtime.transaction import Transactions
+from interaqt.storage.prepared import KEY
+
+__all__ = ["Dictionaries"]
+
+
+class Dictionaries:
+    """All dictionaries of one controller."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._planner = transactions.planner
+        self._records = self._planner.model.dictionaries
+
+    def install(self) -> None:
+        """Make what is missing. Of several who do so at once, one does, and the others wait for it."""
+        if self._missing():
+            self._transactions.run(self._make, "setup")
+
+    def check(self) -> None:
+        """Refuse to work where a dictionary was never made."""
+        missing = self._missing()
+        if missing:
+            raise NotInstalled(
+                f"the database has no values of {', '.join(map(str, missing))}",
+                hint="make them with controller.setup(install=True)",
+            )
+
+    def _missing(self) -> list[RecordModel]:
+        loader = self._transactions.storage.loader
+        return [record for record in self._records if not loader.rows_by(record.key, (ONLY,))]
+
+    def _make(self, run: Run) -> None:
+        made = {record for record in self._records if self._insert(run, record)}
+        # Each is worked out after what it reads; what reads it is told nothing, for it was there before.
+        rules = [each for each in self._planner.graph.rules if isinstance(each, ValueRule) and each.record in made]
+        for rule in sorted(rules, key=self._planner.graph.level):
+            assignments = assigned([rule], rule.recomputed)
+            statement = self._planner.statements.assign_rows(rule.record, HOST, assignments, ())
+            statement.run(run.tx, [{KEY: ONLY}])
+
+    def _insert(self, run: Run, record: RecordModel) -> bool:
+        """Insert the values that the declaration gives; False where there is a record by now."""
+        given = self._planner.rows(record).values_of(first(record.cls), _never_new)
+        _, result = run.insert(record, [{**given, record.key.name: ONLY}])
+        return result.fetchone() is not None
+
+
+def _never_new(reference: Reference, value: Record) -> Any:
+    raise AssertionError(f"{reference} of a dictionary is None at first")
