@@ -34,11 +34,12 @@ __all__ = [
     "fresh_postgresql",
     "fresh_sqlite",
     "mysql_db",
-    "mysql_url",
+    "opened",
     "postgresql_db",
     "postgresql_schema",
     "server",
     "sqlite_db",
+    "url_of",
 ]
 
 MYSQL = os.environ.get("INTERAQT_TEST_MYSQL", "mysql://root@127.0.0.1:3306/mysql")
@@ -106,9 +107,24 @@ def fresh_mysql() -> Iterator[MySQLDB]:
             cursor.execute(f"DROP DATABASE {name}")
 
 
-def mysql_url(database: MySQLDB) -> str:
+def url_of(database: Database) -> str:
     """What another process opens the same database by."""
-    return urlunsplit(urlsplit(MYSQL)._replace(path=f"/{database.arguments['database']}"))
+    if isinstance(database, MySQLDB):
+        return urlunsplit(urlsplit(MYSQL)._replace(path=f"/{database.arguments['database']}"))
+    if isinstance(database, PostgreSQLDB):
+        return database.dsn
+    assert isinstance(database, SQLiteDB)
+    return database.path
+
+
+def opened(url: str, patience: int = 10) -> Database:
+    """The database that another process knows by a URL; ``patience`` is how many seconds one waits for a lock."""
+    if url.startswith("mysql"):
+        return MySQLDB(url, lock_timeout=patience)
+    if not url.startswith("postgresql") and "=" not in url:
+        return SQLiteDB(url, timeout=patience)
+    options = conninfo_to_dict(url).get("options") or ""
+    return PostgreSQLDB(make_conninfo(url, options=f"{options} -c lock_timeout={patience}s".strip()))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from interaqt.core.errors import StorageError
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.pipeline import PipelinedSession, PipelinedTransaction
+from interaqt.drivers.reader import PooledReader
 from interaqt.storage.database import Capability, Database, Executor, Transaction
 
 __all__ = ["PooledDatabase"]
@@ -58,7 +59,7 @@ class PooledDatabase(Database, Generic[S]):
 
     @abstractmethod
     def _reader(self, session: S) -> Executor:
-        """What runs statements outside of transactions."""
+        """What runs statements on a connection outside of transactions, each sent and waited for by itself."""
 
     # -- transactions
 
@@ -84,8 +85,11 @@ class PooledDatabase(Database, Generic[S]):
 
     @contextmanager
     def _reading(self) -> Iterator[Executor]:
-        with self._session() as session:
-            yield self._reader(session)
+        reader = PooledReader(self)
+        try:
+            yield reader
+        finally:
+            reader.end()
 
     # -- connections
 

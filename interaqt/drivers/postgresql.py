@@ -19,6 +19,8 @@ __all__ = ["PostgreSQLDB"]
 _SESSION = (
     "SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres';"
     " SET bytea_output TO 'hex'; SET extra_float_digits TO 1;"
+    # What a machine that vanished had locked is free again after a minute and a half, not after hours.
+    " SET tcp_keepalives_idle TO 60; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 3;"
     # Nested subqueries look dear to the planner, so over tables of three rows it would spend
     # seconds to compile them. Where a server has no such compiler nothing is set.
     " SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit'"

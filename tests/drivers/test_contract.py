@@ -22,7 +22,7 @@ from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
-from interaqt.storage.database import Database, Transaction, Violation
+from interaqt.storage.database import Database, Executor, Violation
 
 REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError, pymysql.IntegrityError, pymysql.OperationalError)
 LOST = (psycopg.OperationalError, pymysql.OperationalError, ConnectionLost)
@@ -429,16 +429,15 @@ def terminate(database: Database, backend: int) -> None:
         time.sleep(0.05)
 
 
-def backend(transaction: Transaction) -> int:
-    server = transaction.session.__class__.__module__  # type: ignore[attr-defined]
-    function = "pg_backend_pid" if "postgresql" in server else "connection_id"
-    ((number,),) = transaction.execute(f"SELECT {function}()", ()).fetchall()
+def backend(server: Database, executor: Executor) -> int:
+    function = "pg_backend_pid" if isinstance(server, PostgreSQLDB) else "connection_id"
+    ((number,),) = executor.execute(f"SELECT {function}()", ()).fetchall()
     return int(number)
 
 
 def test_a_connection_that_the_server_ended_while_idle_is_replaced_unseen(server: Database) -> None:
     transaction = server.begin()
-    pid = backend(transaction)
+    pid = backend(server, transaction)
     transaction.commit()
     terminate(server, pid)
     commit(server, (insert(server), (1, 10)))
@@ -447,7 +446,7 @@ def test_a_connection_that_the_server_ended_while_idle_is_replaced_unseen(server
 
 def test_a_connection_that_the_server_ends_in_a_transaction_is_retryable_and_replaced(server: Database) -> None:
     transaction = server.begin()
-    pid = backend(transaction)
+    pid = backend(server, transaction)
     terminate(server, pid)
     with pytest.raises(LOST) as caught:
         _ = transaction.execute(insert(server), (1, 10)).rowcount
@@ -457,9 +456,22 @@ def test_a_connection_that_the_server_ends_in_a_transaction_is_retryable_and_rep
     assert content(server) == [(2, 20)]
 
 
+def test_a_read_whose_connection_the_server_ends_is_asked_again_and_a_write_is_not(server: Database) -> None:
+    commit(server, (insert(server), (1, 10)))
+    with server.reading() as reading:
+        for _ in range(2):
+            terminate(server, backend(server, reading))
+            assert reading.execute('SELECT "n" FROM "t"', ()).fetchall() == [(10,)]
+        terminate(server, backend(server, reading))
+        with pytest.raises(LOST) as caught:
+            _ = reading.execute(raising(server), (1, 1)).rowcount
+    assert server.is_retryable(caught.value)
+    assert content(server) == [(1, 10)]
+
+
 def test_a_connection_lost_before_the_commit_was_sent_is_retryable(server: Database) -> None:
     transaction = server.begin()
-    pid = backend(transaction)
+    pid = backend(server, transaction)
     assert transaction.execute(insert(server), (1, 10)).rowcount == 1
     terminate(server, pid)
     with pytest.raises(LOST) as caught:
@@ -481,6 +493,13 @@ def test_a_connection_lost_during_the_commit_is_never_retried(pg: PostgreSQLDB) 
     with pytest.raises(CommitUnknown) as caught:
         commit(pg, (insert(pg), (1, 10)))
     assert not pg.is_retryable(caught.value)
+
+
+def test_what_a_machine_that_vanished_had_locked_is_soon_free(pg: PostgreSQLDB) -> None:
+    with pg.reading() as reading:
+        settings = "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"
+        shown = [int(reading.execute(f"SELECT current_setting('{name}')", ()).fetchone()[0]) for name in settings]
+    assert shown == [60, 10, 3]
 
 
 def test_a_network_that_fails_during_the_commit_leaves_it_unknown(pg: PostgreSQLDB) -> None:
@@ -594,14 +613,14 @@ def test_a_transaction_that_is_forgotten_is_undone_and_frees_its_place(server: D
 
 def test_a_connection_that_nobody_needed_for_long_is_closed(server: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = server.begin(), server.begin()
-    idle = backend(first)
+    idle = backend(server, first)
     first.commit()
     monkeypatch.setattr("interaqt.drivers.pool.IDLE", -1.0)
     second.commit()
     assert len(server._sessions) == 1  # type: ignore[attr-defined]
     monkeypatch.undo()
     transaction = server.begin()
-    assert backend(transaction) != idle
+    assert backend(server, transaction) != idle
     transaction.rollback()
 
 

@@ -11,11 +11,8 @@ import attrs
 
 import interaqt as iq
 from interaqt import Event, Many
-from interaqt.drivers.mysql import MySQLDB
-from interaqt.drivers.postgresql import PostgreSQLDB
-from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.runtime import transaction
-from interaqt.storage.database import Database
+from tests.databases import opened
 
 
 @iq.entity
@@ -127,12 +124,6 @@ class Account:
 
 
 MODELS = [User, Post, Like, Bank, Account, LikePost, UnlikePost, LikeBoth, Approve, Reject, Transfer]
-
-
-def opened(url: str) -> Database:
-    if url.startswith("mysql"):
-        return MySQLDB(url)
-    return PostgreSQLDB(url) if url.startswith("postgresql") or "=" in url else SQLiteDB(url, timeout=10)
 
 
 def controller_of(url: str, *, install: bool = False) -> iq.Controller:

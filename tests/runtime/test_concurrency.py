@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 
 import interaqt as iq
-from interaqt.drivers.mysql import MySQLDB
-from interaqt.drivers.postgresql import PostgreSQLDB
-from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database
-from tests.databases import mysql_url
+from tests.databases import url_of
 from tests.runtime.bank import Account, Bank, Like, Post, User, controller_of, process
 
 PROCESSES = 4
@@ -24,10 +21,7 @@ Together = Callable[[str], Counter[str]]
 
 @pytest.fixture
 def url(database: Database) -> str:
-    if isinstance(database, MySQLDB):
-        return mysql_url(database)
-    assert isinstance(database, PostgreSQLDB | SQLiteDB)
-    return database.dsn if isinstance(database, PostgreSQLDB) else database.path
+    return url_of(database)
 
 
 @pytest.fixture
