@@ -52,8 +52,10 @@ from interaqt.core.errors import (
     SideEffectError,
     StorageError,
     TraceError,
+    TransactionAbortedError,
     TransactionCapabilityError,
     TransactionRetryExhaustedError,
+    TransactionTimeoutError,
     UnresolvedName,
 )
 from interaqt.core.event import Event
@@ -72,6 +74,7 @@ from interaqt.runtime.reliance import GlobalDependenceWarning
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import RecordChange, SideEffect, side_effect
 from interaqt.runtime.system import MonoSystem
+from interaqt.runtime.together import BusinessTransaction
 from interaqt.runtime.verify import Difference
 from interaqt.storage.query import Query
 from interaqt.storage.storage import Storage
@@ -83,6 +86,7 @@ if _typing.TYPE_CHECKING:
 __all__ = [
     "Any",
     "Average",
+    "BusinessTransaction",
     "Check",
     "CommitUnknown",
     "ComputationCycle",
@@ -142,8 +146,10 @@ __all__ = [
     "StorageError",
     "Summation",
     "TraceError",
+    "TransactionAbortedError",
     "TransactionCapabilityError",
     "TransactionRetryExhaustedError",
+    "TransactionTimeoutError",
     "Transform",
     "Transition",
     "Unique",

@@ -40,8 +40,10 @@ __all__ = [
     "SideEffectError",
     "StorageError",
     "TraceError",
+    "TransactionAbortedError",
     "TransactionCapabilityError",
     "TransactionRetryExhaustedError",
+    "TransactionTimeoutError",
     "UnresolvedName",
     "being_declared",
     "did_you_mean",
@@ -337,6 +339,26 @@ class TransactionRetryExhaustedError(DispatchError):
     def __init__(self, message: str, *, attempts: int) -> None:
         super().__init__(message)
         self.attempts = attempts
+
+
+class TransactionAbortedError(DispatchError):
+    """A transaction of several dispatches can't be committed any more; what went wrong is ``__cause__``."""
+
+    default_code = "transaction.aborted"
+
+    @classmethod
+    def because_of(cls, error: BaseException, name: str) -> TransactionAbortedError:
+        return cls(
+            f"the transaction was undone when {type(error).__name__} was raised: {error.args[0] if error.args else ''}",
+            subject=name,
+            hint="let the error through; what may fail and leave the rest standing is dispatched by itself",
+        )
+
+
+class TransactionTimeoutError(DispatchError):
+    """A transaction of several dispatches was open for too long; nothing was written."""
+
+    default_code = "transaction.timeout"
 
 
 class TransactionCapabilityError(DispatchError):

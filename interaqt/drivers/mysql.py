@@ -25,7 +25,7 @@ from interaqt.storage.database import Executor, Violation
 
 __all__ = ["MySQLDB"]
 
-_LOCK_WAIT_TIMEOUT = 1205
+_LOCK_WAIT_TIMEOUT, _STATEMENT_TIMEOUT = 1205, 1969
 #: Strict, and SQL as the standard has it: ``"`` quotes names, ``||`` joins texts, ``\\`` is a character.
 _MODE = (
     "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION,"
@@ -156,11 +156,22 @@ class MySQLDB(PooledDatabase[Session]):
         return is_retryable(error)
 
     def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:
+        seconds = self.lock_timeout if limit is None else _whole_seconds(limit)
+        self._session_of(tx).set(innodb_lock_wait_timeout=(seconds, self.lock_timeout))
+
+    def limit_duration(self, tx: Executor, limit: dt.timedelta) -> None:
+        if self.flavor == "MariaDB":
+            seconds = _whole_seconds(limit)
+            self._session_of(tx).set(idle_transaction_timeout=(seconds, None), max_statement_time=(seconds, None))
+
+    def timed_out(self, error: BaseException) -> bool:
+        return isinstance(error, pymysql.MySQLError) and error.args[:1] == (_STATEMENT_TIMEOUT,)
+
+    @staticmethod
+    def _session_of(tx: Executor) -> Session:
         assert isinstance(tx, PipelinedTransaction)
-        session = tx.session
-        assert isinstance(session, Session)
-        seconds = None if limit is None else max(1, math.ceil(limit.total_seconds()))
-        session.limit_waiting(seconds, self.lock_timeout)
+        assert isinstance(tx.session, Session)
+        return tx.session
 
     def gave_up_waiting(self, error: BaseException) -> bool:
         return isinstance(error, pymysql.MySQLError) and error.args[:1] == (_LOCK_WAIT_TIMEOUT,)
@@ -170,6 +181,10 @@ class MySQLDB(PooledDatabase[Session]):
 
 
 _CREATED = re.compile(r"\s*CREATE\s+TABLE\s+([`\"](?:[^`\"]|``|\"\")+[`\"]|\w+)", re.IGNORECASE)
+
+
+def _whole_seconds(limit: dt.timedelta) -> int:
+    return max(1, math.ceil(limit.total_seconds()))
 
 
 def _flavor_of(connection: Any) -> str:

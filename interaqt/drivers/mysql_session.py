@@ -44,8 +44,8 @@ class Session(PipelinedSession):
         # The error is the first since ``start``, or since the last ROLLBACK TO SAVEPOINT.
         self._socket: socket.socket = self.connection._sock
         self._file: BinaryIO = self.connection._rfile
-        self.limited_from: int | None = None
-        """For how many seconds it waited for a lock, and will again once nobody says otherwise; None if it does."""
+        self._usual: dict[str, int | None] = {}
+        """Settings that one transaction has changed, with what they were; None is the server's own."""
         self._out: list[bytes] = []
         self._unread = 0
         self._pending: list[QueuedResult] = []
@@ -56,17 +56,21 @@ class Session(PipelinedSession):
     def start(self, recorders: tuple[Recorder, ...]) -> None:
         self.recorders = recorders
         self.error = None
-        if self.limited_from is not None:
-            self.limit_waiting(None, self.limited_from)
+        if self._usual:
+            self.set(**{name: (usual, usual) for name, usual in self._usual.items()})
 
     def finish(self) -> bool:
         return not self.broken and not self._pending and self._streaming is None
 
-    def limit_waiting(self, seconds: int | None, usual: int | None) -> None:
-        """Wait so long for a lock at most; None is as long as usual, which None says is the server's own setting."""
-        value = seconds if seconds is not None else usual
-        self.execute_and_record(f"SET SESSION innodb_lock_wait_timeout = {value or 'DEFAULT'}")
-        self.limited_from = None if seconds is None else usual or 0
+    def set(self, **settings: tuple[int | None, int | None]) -> None:
+        """Change settings, each to a value and from its usual one, until the next user starts at the latest."""
+        changes = ", ".join(f"SESSION {name} = {value or 'DEFAULT'}" for name, (value, _) in settings.items())
+        self.execute_and_record(f"SET {changes}")
+        for name, (value, usual) in settings.items():
+            if value == usual:
+                self._usual.pop(name, None)
+            else:
+                self._usual[name] = usual
 
     def alive(self) -> bool:
         """Whether an idle connection is still one: a server that went away has said so on the socket."""

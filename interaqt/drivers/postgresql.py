@@ -27,6 +27,8 @@ _SESSION = (
 )
 #: serialization_failure, deadlock_detected, and the server's ways of ending a connection.
 _RETRYABLE = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
+#: query_canceled, idle_in_transaction_session_timeout.
+_TIMED_OUT = frozenset({"57014", "25P03"})
 _LOCK_NOT_AVAILABLE = "55P03"
 _VIOLATIONS = {"23505": "unique", "23502": "not_null", "23503": "foreign_key", "23514": "check", "23P01": "unique"}
 
@@ -94,6 +96,14 @@ class PostgreSQLDB(PooledDatabase[Session]):
     def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:
         value = "DEFAULT" if limit is None else f"{max(1, int(limit.total_seconds() * 1000))}"
         tx.execute(f"SET LOCAL lock_timeout TO {value}", ())
+
+    def limit_duration(self, tx: Executor, limit: dt.timedelta) -> None:
+        milliseconds = max(1, int(limit.total_seconds() * 1000))
+        for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            tx.execute(f"SET LOCAL {setting} TO {milliseconds}", ())
+
+    def timed_out(self, error: BaseException) -> bool:
+        return isinstance(error, psycopg.Error) and error.sqlstate in _TIMED_OUT
 
     def gave_up_waiting(self, error: BaseException) -> bool:
         return isinstance(error, psycopg.Error) and error.sqlstate == _LOCK_NOT_AVAILABLE

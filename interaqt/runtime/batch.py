@@ -62,14 +62,23 @@ class Batch:
         at = dt.datetime.now(dt.UTC)
         try:
             with Running(self.name):
-                results = self._transactions.run(lambda run: list(self._all(run, requests, at)), self.name)
+                results = self._transactions.run(lambda run: self.carry_out(run, requests, at), self.name)
         except (ConstraintViolationError, RecordNotFound) as error:
-            for each in requests:
-                each.dispatch.explain_missing(each.payload, each.user, error)
+            self.explain_missing(requests, error)
             raise
         for request, result in zip(requests, results, strict=True):
             request.dispatch.call_back(result)
         return results
+
+    @staticmethod
+    def explain_missing(requests: Sequence[Request], error: ConstraintViolationError | RecordNotFound) -> None:
+        """Say in a payload's words what record is missing, if that is what went wrong."""
+        for each in requests:
+            each.dispatch.explain_missing(each.payload, each.user, error)
+
+    def carry_out(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> list[DispatchResult]:
+        """All of them, in one run."""
+        return list(self._all(run, requests, at))
 
     def _all(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
         for dispatch, some in groupby(requests, lambda each: each.dispatch):

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Any, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 from interaqt.core.dictionary import DictionaryMeta
 from interaqt.core.errors import (
@@ -39,13 +39,16 @@ from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import SideEffect
 from interaqt.runtime.sweeping import Sweeper
 from interaqt.runtime.system import MonoSystem
-from interaqt.runtime.transaction import Transactions
+from interaqt.runtime.together import BusinessTransaction, Together
+from interaqt.runtime.transaction import ATTEMPTS, Transactions
 from interaqt.runtime.verify import Difference, verify
 from interaqt.runtime.writer import DirectWriter
 from interaqt.storage.schema import Schema
 from interaqt.storage.storage import Storage
 
 __all__ = ["Controller"]
+
+T = TypeVar("T")
 
 Models = Iterable[type | SideEffect | ModuleType]
 
@@ -96,6 +99,7 @@ class Controller:
         self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
         self._dictionaries = Dictionaries(self._transactions)
         self._batch = Batch(self._transactions)
+        self._together = Together(self._transactions, self._batch, self._asked, self._checked)
         self._rebuilder = Rebuilder(self._transactions)
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
         self._ready = False
@@ -144,9 +148,8 @@ class Controller:
         """
         request = interaction
         try:
-            if payload is not None or isinstance(interaction, str):
-                request = self.request(interaction, {} if payload is None else payload)
-            return self._dispatch_of(type(request)).run(request, user, idempotency_key)
+            dispatch, request = self._asked(interaction, payload)
+            return dispatch.run(request, user, idempotency_key)
         except NestedDispatchError:
             raise
         except Exception as error:
@@ -164,11 +167,33 @@ class Controller:
         Each result has the effects of its own event; what was derived for several together is
         among those of the last of them. Raises what :meth:`dispatch` raises.
         """
-        checked = []
-        for each in requests:
-            request, asking = each if isinstance(each, tuple) else (each, user)
-            checked.append(Request.checked(self._dispatch_of(type(request)), request, asking))
+        checked = self._checked(requests, user)
         return self._batch.run(checked) if checked else []
+
+    def transact(
+        self,
+        work: Callable[[BusinessTransaction], T],
+        *,
+        user: Any = None,
+        timeout: dt.timedelta = dt.timedelta(seconds=30),
+        attempts: int = ATTEMPTS,
+        isolation: str | None = None,
+    ) -> T:
+        """Dispatch several times in one transaction: all of it happens, or nothing does. Answers what ``work`` does.
+
+        ``work`` is a function of the transaction, in which it dispatches and reads; it is called
+        again where the database reports a conflict, ``attempts`` times at most, so it must have
+        no effect outside the database. Hooks and side effects of its dispatches are called once,
+        after the commit, in order.
+
+        An error in one of the dispatches undoes the whole, also if ``work`` goes on after it:
+        then a :class:`~interaqt.TransactionAbortedError` is raised. One that is open for longer
+        than ``timeout`` is a :class:`~interaqt.TransactionTimeoutError`. What ``work`` itself
+        reads is locked by nobody; where its decisions rely on it, ask for
+        ``isolation="SERIALIZABLE"``.
+        """
+        self._require_ready()
+        return self._together.run(work, user, timeout, attempts, isolation)
 
     def request(self, interaction: type | str, payload: Mapping[str, Any]) -> Any:
         """The request that a mapping of JSON values means; raises :class:`~interaqt.PayloadError`."""
@@ -224,6 +249,19 @@ class Controller:
         """
         self._require_ready()
         return self._sweeper().sweep(batch, batches)
+
+    def _asked(self, interaction: Any, payload: Mapping[str, Any] | None) -> tuple[InteractionDispatch, Any]:
+        """What dispatches it, and the request that is meant."""
+        if payload is not None or isinstance(interaction, str):
+            interaction = self.request(interaction, {} if payload is None else payload)
+        return self._dispatch_of(type(interaction)), interaction
+
+    def _checked(self, requests: Iterable[Any], user: Any) -> list[Request]:
+        checked = []
+        for each in requests:
+            request, asking = each if isinstance(each, tuple) else (each, user)
+            checked.append(Request.checked(self._dispatch_of(type(request)), request, asking))
+        return checked
 
     def _dispatch_of(self, cls: Any, written: Any = None) -> InteractionDispatch:
         self._require_ready()

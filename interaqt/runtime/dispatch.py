@@ -83,6 +83,20 @@ class InteractionDispatch:
         Under a key it is done once: with the same key again it answers what the first answered.
         """
         refuse_nested(self.interaction.name)
+        attempt = self.attempt(request, user, key)
+        try:
+            with Running(self.interaction.name):
+                result, run = self.transactions.run(attempt, self.interaction.name, repeatable=key is not None)
+        except (ConstraintViolationError, RecordNotFound) as error:
+            self.explain_missing(request, user, error)
+            raise
+        if run.created:
+            result.event.id = run.created[0].key
+            self.call_back(result)
+        return result
+
+    def attempt(self, request: Any, user: Any, key: str | None) -> Callable[[Run], tuple[DispatchResult, Run]]:
+        """Check a request; answers what carries it out in a run, any number of times."""
         self.payload.check(request)
         actor = actor_of(user)
         stored = self.payload.stored(request)
@@ -91,27 +105,17 @@ class InteractionDispatch:
         def work(run: Run) -> tuple[DispatchResult, Run]:
             return self.carry_out(run, request, user, actor, stored, at)
 
-        attempt: Callable[[Run], tuple[DispatchResult, Run]] = work
-        if key is not None:
-            claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
-            once = self._once.run
+        if key is None:
+            return work
+        claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
 
-            def again() -> Event[Any]:
-                with self.global_values():
-                    return self.admitted(request, user, at)
+        def again() -> Event[Any]:
+            with self.global_values():
+                return self.admitted(request, user, at)
 
-            attempt = partial(
-                once, claim=claim, first=work, admitted=again, event=lambda: self._event(request, user, at)
-            )
-        try:
-            with Running(self.interaction.name):
-                result, run = self.transactions.run(attempt, self.interaction.name, repeatable=key is not None)
-        except (ConstraintViolationError, RecordNotFound) as error:
-            self.explain_missing(request, user, error)
-            raise
-        if run.created:
-            self.after_commit(result, run)
-        return result
+        return partial(
+            self._once.run, claim=claim, first=work, admitted=again, event=lambda: self._event(request, user, at)
+        )
 
     def carry_out(
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
@@ -229,10 +233,6 @@ class InteractionDispatch:
             raise PayloadError(self.interaction.name, problems) from error
 
     # -- after the commit
-
-    def after_commit(self, result: DispatchResult, run: Run) -> None:
-        result.event.id = run.created[0].key
-        self.call_back(result)
 
     def call_back(self, result: DispatchResult) -> None:
         """Call what is to be called once the facts are committed."""

@@ -39,7 +39,15 @@ class Transactions:
         self.planner = planner
         self.database: Database = storage.database
 
-    def run(self, work: Callable[[Run], T], name: str, *, isolation: str | None = None, repeatable: bool = False) -> T:
+    def run(
+        self,
+        work: Callable[[Run], T],
+        name: str,
+        *,
+        isolation: str | None = None,
+        repeatable: bool = False,
+        attempts: int = ATTEMPTS,
+    ) -> T:
         """What ``work`` answers, once its transaction is committed.
 
         Raises :class:`~interaqt.TransactionRetryExhaustedError` where the database refused each
@@ -51,13 +59,13 @@ class Transactions:
             raise StorageError(
                 f"{name}: storage writes by hand, in a transaction of its own; inside a dispatch it would outlive it",
                 code="transaction.nested",
-                hint="let a Transform, changes= or deleted_by of the interaction say what it writes",
+                hint="let a Transform, changes= or deleted_by of an interaction say what it writes",
             )
         last: BaseException | None = None
         unknown: CommitUnknown | None = None
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             if attempt:
-                delay = DELAYS[attempt - 1]
+                delay = DELAYS[min(attempt, len(DELAYS)) - 1]
                 time.sleep(delay + random.uniform(0, delay))
             tx: Transaction | None = None
             try:
@@ -67,10 +75,8 @@ class Transactions:
                 if not repeatable:
                     raise
                 unknown = error
-            except IdempotencyError:
-                raise  # an answer, though it may come of waiting too long
             except Exception as error:
-                if not any(map(self.database.is_retryable, _chain(error))):
+                if not self.is_conflict(error):
                     if unknown is not None and tx is None:
                         raise unknown from error  # nobody is there to be asked
                     raise
@@ -78,7 +84,7 @@ class Transactions:
         if unknown is not None:
             raise unknown
         raise TransactionRetryExhaustedError(
-            f"{name} met a conflict with other transactions at each of {ATTEMPTS} attempts: {last}", attempts=ATTEMPTS
+            f"{name} met a conflict with other transactions at each of {attempts} attempts: {last}", attempts=attempts
         ) from last
 
     def _attempt(self, tx: Transaction, work: Callable[[Run], T]) -> T:
@@ -94,30 +100,44 @@ class Transactions:
         except CommitUnknown:
             tx.rollback()
             raise
-        except Exception as raised:
-            failure = tx.failure
-            tx.rollback()
-            error = self._decisive(raised, failure)
-            if error is not raised:
-                raise error from raised
-            violation = None if isinstance(error, InteraqtError) else self.database.violation(error)
-            if violation is not None:
-                raise self.storage.schema.violation(violation) from error
-            raise
-        except BaseException:
-            tx.rollback()
-            raise
+        except BaseException as raised:
+            error = self.undo(tx, raised)
+            if error is raised:
+                raise
+            raise error from raised
         return outcome
 
-    def _decisive(self, raised: Exception, failure: BaseException | None) -> BaseException:
-        """What made an attempt fail: the error of the database, where a callback took no notice of it.
+    def is_conflict(self, error: BaseException) -> bool:
+        """Whether the error comes of one that another attempt may heal."""
+        if isinstance(error, IdempotencyError):
+            return False  # an answer, though it may come of waiting too long
+        return any(map(self.database.is_retryable, _chain(error)))
 
-        It is no denial, for a condition can't have known; and a conflict is worth another attempt.
-        """
-        if failure is None or any(each is failure for each in _chain(raised)):
+    def is_timeout(self, error: BaseException) -> bool:
+        """Whether the error comes of the server's ending what took too long."""
+        return any(map(self.database.timed_out, _chain(error)))
+
+    def undo(self, tx: Transaction, raised: BaseException) -> BaseException:
+        """Roll back what an error has ended; answers the error to raise."""
+        failure = tx.failure
+        tx.rollback()
+        if not isinstance(raised, Exception):
             return raised
-        swallowed = isinstance(raised, GuardError) or self.database.is_retryable(failure)
-        return failure if swallowed else raised
+        error = self._decisive(raised, failure)
+        violation = None if isinstance(error, InteraqtError) else self.database.violation(error)
+        return error if violation is None else self.storage.schema.violation(violation)
+
+    def _decisive(self, raised: Exception, failure: BaseException | None) -> BaseException:
+        """What made an attempt fail: the error of the database, whatever a callback made of it.
+
+        It is no denial, for what a condition could not read it can't know; and a conflict is worth
+        another attempt.
+        """
+        if failure is None or isinstance(raised, IdempotencyError):
+            return raised
+        if isinstance(raised, GuardError) or (self.database.is_retryable(failure) and not self.is_conflict(raised)):
+            return failure
+        return raised
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -162,6 +162,16 @@ class Database(ABC):
         By default there is nothing to do: transactions wait for their turn before they begin.
         """
 
+    def limit_duration(self, tx: Executor, limit: dt.timedelta) -> None:  # noqa: B027 - nothing to do
+        """Have the server end a transaction that is left alone, or one of whose statements runs, for so long.
+
+        Where a server can't, only its client looks at the clock.
+        """
+
+    def timed_out(self, error: BaseException) -> bool:
+        """Whether the error is that :meth:`limit_duration` says so."""
+        return False
+
     def gave_up_waiting(self, error: BaseException) -> bool:
         """Whether the error is that :meth:`limit_waiting` says so."""
         return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from threading import get_ident
 from typing import Any, NoReturn, Protocol, TypeVar, cast
@@ -170,6 +170,15 @@ class Storage:
         entered = Entered(transaction, get_ident())
         entered.token = self._current.set(entered)
         return entered
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """What is read inside is what is committed, whatever transaction is going on."""
+        token = self._current.set(None)
+        try:
+            yield
+        finally:
+            self._current.reset(token)
 
     def leave(self, entered: Entered) -> None:
         # What was started inside has a copy of the context, and may go on for longer.

@@ -236,6 +236,13 @@ def run(system: iq.MonoSystem, dsn: str) -> None:
     assert_type(result.created(Order), list[Order])
     app.dispatch(CreateOrder, {"number": "2", "customer": 1}, user=ada)
 
+    def order_twice(tx: iq.BusinessTransaction) -> tuple[Order, int]:
+        made = tx.dispatch(CreateOrder(number="1", customer=ada)).created(Order)[0]
+        many = tx.dispatch_many([CreateOrder(number="2", customer=ada)], user=ada)
+        return made, len(many)
+
+    assert_type(app.transact(order_twice, user=ada, timeout=dt.timedelta(seconds=1)), tuple[Order, int])
+
     query = storage.query(Order).where(lambda order: order.total > 3 and order.customer.name == "Ada")
     assert_type(query, iq.Query[Order])
     ordered = query.order_by(lambda order: order.at, desc=True).include(lambda order: order.customer).limit(3).offset(1)
