@@ -26,6 +26,7 @@ from interaqt.core.constraints import Check, Constraint, NonNull, Unique
 from interaqt.core.declare import entity, relation
 from interaqt.core.declare_dictionary import dictionary
 from interaqt.core.declare_interaction import interaction
+from interaqt.core.declare_view import view
 from interaqt.core.errors import (
     CommitUnknown,
     ComputationCycle,
@@ -170,6 +171,7 @@ __all__ = [
     "one",
     "relation",
     "side_effect",
+    "view",
 ]
 
 
@@ -179,7 +181,6 @@ _NOT_YET = {
     "RealTime": "a query may ask the clock, as in where(lambda post: post.at > since)",
     "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
-    "view": "give the computation a where=, and the query another",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -22,7 +22,7 @@ from interaqt.core.fields import (
 )
 from interaqt.core.record_rules import RecordRules
 
-__all__ = ["AttributeDeclaration", "RecordDeclaration", "Scope", "attributes_of", "found_in"]
+__all__ = ["AttributeDeclaration", "RecordDeclaration", "Scope", "ViewDeclaration", "attributes_of", "found_in"]
 
 R = TypeVar("R")
 
@@ -46,6 +46,14 @@ class AttributeDeclaration:
     location: Location
 
 
+@attrs.frozen(eq=False)
+class ViewDeclaration:
+    """Of which class a view is, and which of its records are in it."""
+
+    of: type
+    where: Callable[[Any], bool]
+
+
 @attrs.define(eq=False)
 class RecordDeclaration:
     """An entity or relation class as written."""
@@ -66,6 +74,8 @@ class RecordDeclaration:
     self_pairs: bool = False
     """A symmetric relation that may link a record to itself."""
     rules: RecordRules = attrs.field(factory=RecordRules)
+    view: ViewDeclaration | None = None
+    """For a view, what it is of; its attributes are that one's."""
 
 
 def attributes_of(cls: type, location: Location) -> dict[str, AttributeDeclaration]:

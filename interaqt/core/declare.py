@@ -298,6 +298,7 @@ def _record_class(
         rules=declared_rules(cls.__name__, location, *rules),
     )
     made = _rebuild(cls, attributes, base)
+    made.__iq_root__ = made  # type: ignore[attr-defined]
     for name, each in attributes.items():
         if kind == "dictionary":
             found = getattr(made, name) if isinstance(each.spec, ComputedSpec) else LazyAttribute(name)

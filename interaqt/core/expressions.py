@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FALSE",
+    "HOST",
+    "LINK",
     "OPERATIONS",
     "TRUE",
     "Aggregate",
@@ -40,11 +42,15 @@ __all__ = [
     "negate",
     "opposite",
     "replace",
+    "rooted",
     "walk",
 ]
 
 BOOL = ValueType(Kind.BOOL)
 INT = ValueType(Kind.INT)
+
+#: Names of the roots of a computation: the record that has the value, and the one that contributes.
+HOST, LINK = "host", "link"
 
 
 @attrs.frozen
@@ -244,6 +250,11 @@ def replace(expr: Expr, swap: Callable[[Expr], Expr | None]) -> Expr:
             return expr if inner == of else attrs.evolve(expr, of=inner)
         case _:
             return expr
+
+
+def rooted(expr: Expr, root: str, new: Expr) -> Expr:
+    """The expression with another expression in the place of ``Root(root)``."""
+    return replace(expr, lambda node: new if isinstance(node, Root) and node.name == root else None)
 
 
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}

@@ -138,7 +138,7 @@ def _shown(found: Expr) -> str:
 def _as_record(found: Expr, expected: ValueType) -> Expr:
     if isinstance(found, Const) and found.type.record is None:
         return attrs.evolve(found, type=expected.optional(False))
-    if expected.record is not None and found.type.record is not expected.record:
+    if expected.record is not None and not (found.type.record and found.type.record.is_a(expected.record)):
         refuse(f"it gives {describe(found)}, {found.type.optional(False)}, but {expected} is expected")
     return found
 

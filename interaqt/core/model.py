@@ -18,6 +18,7 @@ from interaqt.core.types import Kind, ValueType
 if TYPE_CHECKING:
     from interaqt.core.computations import Change, Computation, Creation, Derivation, Ending, Transition, ValueRule
     from interaqt.core.constraints import ConstraintModel
+    from interaqt.core.expressions import Expr
     from interaqt.core.identity import Identity
     from interaqt.core.interaction import InteractionModel
     from interaqt.core.retention import RetentionModel
@@ -113,16 +114,22 @@ class Mirror(Attribute):
 
 @attrs.define(eq=False, kw_only=True)
 class Collection(Attribute):
-    """The records of ``link`` whose ``via`` names this record; past them to ``far``, if given."""
+    """The records of ``link`` whose ``via`` names this record; past them to ``far``, if given.
+
+    ``link`` is a record with a table of its own. Where the collection is of a part of what lies there,
+    ``part`` is that, and ``where`` which rows, ``Root(LINK)``, are in it.
+    """
 
     link: RecordModel = attrs.field(repr=lambda record: record.name)
     via: Reference = attrs.field(repr=str)
     far: Reference | None = attrs.field(default=None, repr=str)
+    part: RecordModel | None = attrs.field(default=None, repr=str)
+    where: Expr | None = attrs.field(default=None, repr=False)
 
     @property
     def target(self) -> RecordModel:
         """The model of the elements."""
-        return self.far.target if self.far is not None else self.link
+        return self.part or (self.far.target if self.far is not None else self.link)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -130,7 +137,7 @@ class Whole(Collection):
     """All records of ``link``, to a dictionary: each leads there by its constant."""
 
     def __str__(self) -> str:
-        return f"all {self.link}"
+        return f"all {self.target}"
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -155,14 +162,17 @@ class Index:
 
 @attrs.define(eq=False, kw_only=True)
 class RecordModel:
-    """An entity, a relation or a dictionary."""
+    """An entity, a relation, a dictionary, or a part of one: some of the rows of another one's table."""
 
     name: str
     cls: type[Any]
     table: str
     kind: str
-    """``entity``, ``relation`` or ``dictionary``; of the last there is one record, made at setup."""
+    """``entity``, ``relation``, ``view`` or ``dictionary``; of the last there is one record, made at setup."""
     location: Location = attrs.field(repr=False)
+    part_of: RecordModel | None = attrs.field(default=None, repr=str)
+    condition: Expr | None = attrs.field(default=None, repr=False)
+    """Which rows of the table are its records, about ``Root(MEMBER)``; None for all of them."""
     attributes: dict[str, Attribute] = attrs.field(factory=dict, repr=False)
     ends: tuple[Reference, ...] = attrs.field(default=(), repr=False)
     """The two ends of a relation."""
@@ -194,6 +204,25 @@ class RecordModel:
     @cached_property
     def key(self) -> Property:
         return next(each for each in self.properties() if each.key)
+
+    @property
+    def root(self) -> RecordModel:
+        """The record whose table its rows are in: itself, unless it is a part."""
+        found = self
+        while found.part_of is not None:
+            found = found.part_of
+        return found
+
+    @property
+    def is_view(self) -> bool:
+        return self.kind == "view"
+
+    def is_a(self, other: RecordModel) -> bool:
+        """Whether each of its records is one of the other's, too."""
+        found: RecordModel | None = self
+        while found is not None and found is not other:
+            found = found.part_of
+        return found is not None
 
     def stored(self) -> Iterator[Property | Reference]:
         """What has a column, in the order of declaration."""
@@ -227,7 +256,7 @@ class RecordModel:
 
 @attrs.frozen(eq=False)
 class Model:
-    """All that one controller knows of: its records and interactions, by class and by name."""
+    """All that one controller knows of: its records, parts of them, and interactions, by class."""
 
     records: Mapping[type, RecordModel]
     interactions: Mapping[type, InteractionModel]
@@ -241,6 +270,10 @@ class Model:
     def dictionaries(self) -> tuple[RecordModel, ...]:
         return tuple(record for record in self.records.values() if record.is_dictionary)
 
+    def tables(self) -> list[RecordModel]:
+        """The records that have tables of their own."""
+        return list(dict.fromkeys(record.root for record in self.records.values()))
+
     def referring_to(self, target: RecordModel) -> Iterable[Reference]:
         """Every reference, of any record, to ``target``."""
-        return [each for record in self.records.values() for each in record.references() if each.target is target]
+        return [each for record in self.tables() for each in record.references() if each.target is target]

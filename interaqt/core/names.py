@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from interaqt.core.class_body import RecordDeclaration, Scope
+from interaqt.core.class_body import RecordDeclaration, Scope, ViewDeclaration
 from interaqt.core.errors import (
     InvalidAttribute,
     InvalidEntity,
@@ -39,7 +39,9 @@ class Names:
         self.interactions: list[InteractionDeclaration] = []
         self._globals: dict[Scope, dict[str, Any]] = {}
         self._sides: dict[frozenset[Reference], Sides] = {}
+        self._views: dict[type, tuple[RecordDeclaration, RecordModel]] = {}
         known: dict[str, Location] = {}
+        views: dict[type, RecordDeclaration] = {}
         for cls in classes:
             declaration = vars(cls).get("__iq_record__") or vars(cls).get("__iq_interaction__")
             if declaration is None:
@@ -48,9 +50,9 @@ class Names:
                     code="model.not_declared",
                     subject=cls.__name__,
                     location=_location_of(cls),
-                    hint="decorate it with @iq.entity, @iq.relation or @iq.interaction",
+                    hint="decorate it with @iq.entity, @iq.relation, @iq.view or @iq.interaction",
                 )
-            if cls in self._records or any(each.cls is cls for each in self.interactions):
+            if cls in self._records or cls in views or any(each.cls is cls for each in self.interactions):
                 continue
             if declaration.name in known:
                 raise InvalidEntity(
@@ -61,11 +63,16 @@ class Names:
                     hint="rename one of them; one controller knows each of its classes by name",
                 )
             known[declaration.name] = declaration.location
-            if isinstance(declaration, RecordDeclaration):
+            if not isinstance(declaration, RecordDeclaration):
+                self.interactions.append(declaration)
+            elif declaration.view is None:
                 self._records[cls] = (declaration, _record_model(cls, declaration))
             else:
-                self.interactions.append(declaration)
-        self.by_name: dict[str, type] = {declaration.name: cls for cls, (declaration, _) in self._records.items()}
+                views[cls] = declaration
+        for cls in sorted(views, key=lambda cls: len(cls.__mro__)):
+            # What it is a view of has fewer classes above it, so that is known by now.
+            self._views[cls] = (views[cls], self._view_model(cls, views[cls], views[cls].view))
+        self.by_name: dict[str, type] = {cls.__name__: cls for cls in (*self._records, *self._views)}
         self.by_name |= {each.name: each.cls for each in self.interactions}
         self._tables()
 
@@ -82,6 +89,7 @@ class Names:
             tables[record.table] = record
 
     def records(self) -> Iterable[tuple[RecordDeclaration, RecordModel]]:
+        """The entities and relations."""
         return self._records.values()
 
     def sides(self, first: Reference, second: Reference, location: Location) -> Sides:
@@ -92,8 +100,21 @@ class Names:
         return found
 
     def models(self) -> Iterable[RecordModel]:
-        """Every record, the framework's own sides last."""
-        return [*(record for _, record in self.records()), *(each.record for each in self._sides.values())]
+        """Every record, the views and the framework's own sides last."""
+        declared = [record for _, record in (*self.records(), *self.views())]
+        return [*declared, *(each.record for each in self._sides.values())]
+
+    def views(self) -> Iterable[tuple[RecordDeclaration, RecordModel]]:
+        """The views, each after what it is of."""
+        return self._views.values()
+
+    def _view_model(self, cls: type, declaration: RecordDeclaration, view: ViewDeclaration | None) -> RecordModel:
+        assert view is not None
+        of = self.record_of(view.of, f"{declaration.name}: view", declaration.location)
+        return RecordModel(
+            name=declaration.name, cls=cls, table=of.table, kind="view", location=declaration.location, part_of=of,
+            attributes=of.attributes,
+        )  # fmt: skip
 
     @staticmethod
     def known(classes: Iterable[type]) -> list[str]:
@@ -104,7 +125,7 @@ class Names:
         return self._records[record.cls][0]
 
     def record_of(self, cls: Any, subject: str, location: Location | None) -> RecordModel:
-        found = self._records.get(cls) if isinstance(cls, type) else None
+        found = (self._records.get(cls) or self._views.get(cls)) if isinstance(cls, type) else None
         if found is not None and found[1].is_dictionary:
             raise InvalidEntity(
                 f"{found[1]} is a dictionary, of which there is one, so nothing says which one it means",

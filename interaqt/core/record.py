@@ -14,13 +14,14 @@ import attrs
 from interaqt.core.errors import InvalidValue, did_you_mean
 from interaqt.core.expressions import Const
 from interaqt.core.many import Many
+from interaqt.core.trace_session import refuse
 from interaqt.core.tracing import Construction, constant_hooks, tracing_active
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
     from interaqt.core.class_body import RecordDeclaration
 
-__all__ = ["LazyAttribute", "Origin", "Record", "RecordMeta", "key_of", "origin_of"]
+__all__ = ["LazyAttribute", "Origin", "Record", "RecordMeta", "key_of", "made_as", "origin_of"]
 
 _ORIGIN = "__iq_origin__"
 
@@ -39,8 +40,12 @@ class RecordMeta(type):
     """
 
     __iq_record__: RecordDeclaration
+    __iq_root__: type
+    """The class whose table has the records: one and the same record is equal under any name."""
 
     def __call__(cls, *args: Any, **values: Any) -> Any:
+        if cls.__iq_record__.view is not None:
+            _refuse_view(cls)
         if tracing_active():
             return Construction(cls, values)
         try:
@@ -50,6 +55,24 @@ class RecordMeta(type):
             if refused is None:
                 raise
             raise refused from error
+
+
+def made_as(cls: type) -> type:
+    """The class that a record is made as: of a view, the entity or relation that it is a view of."""
+    while (view := cls.__iq_record__.view) is not None:  # type: ignore[attr-defined]
+        cls = view.of
+    return cls
+
+
+def _refuse_view(cls: Any) -> NoReturn:
+    of = made_as(cls)
+    message = f"{cls.__name__} is a view: a {of.__name__} is in it as long as it satisfies what the view says"
+    hint = f"make a {of.__name__}(...)"
+    if tracing_active():
+        refuse(message, hint)
+    raise InvalidValue(
+        message, code="record.view", subject=cls.__name__, location=cls.__iq_record__.location, hint=hint
+    )
 
 
 def _refused_arguments(cls: Any, args: tuple[Any, ...], values: dict[str, Any]) -> InvalidValue | None:
@@ -124,14 +147,14 @@ class Record(metaclass=RecordMeta):
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if type(self) is not type(other):
+        if not isinstance(other, Record) or type(self).__iq_root__ is not type(other).__iq_root__:
             return NotImplemented
         mine = key_of(self)
         return mine is not None and mine == key_of(other)
 
     def __hash__(self) -> int:
         mine = key_of(self)
-        return object.__hash__(self) if mine is None else hash((type(self), mine))
+        return object.__hash__(self) if mine is None else hash((type(self).__iq_root__, mine))
 
     def __repr__(self) -> str:
         declaration = type(self).__iq_record__

@@ -13,6 +13,7 @@ from interaqt.core.model import Model
 from interaqt.core.names import Names
 from interaqt.core.resolve_interaction import resolve_interaction
 from interaqt.core.resolve_record import RecordResolver
+from interaqt.core.resolve_view import resolve_collections, resolve_view
 
 __all__ = ["resolve"]
 
@@ -29,6 +30,10 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
     for declaration, record in names.records():
         RecordResolver(names, declaration, record).connections()
     add_constants([record for _, record in names.records()])
+    for declaration, view in names.views():
+        resolve_view(declaration, view)
+    for declaration, record in names.records():
+        resolve_collections(declaration, record)
     interactions = {each.cls: resolve_interaction(names, each) for each in names.interactions}
     if user is None:
         actor = next((record for _, record in names.records() if record.name == "User"), None)

@@ -40,6 +40,7 @@ from interaqt.core.model import (
     Whole,
 )
 from interaqt.core.names import Names, check_name
+from interaqt.core.parts import where_of
 from interaqt.core.record import Record
 from interaqt.core.record_rules import resolve_rules
 from interaqt.core.tracing import trace_value
@@ -148,6 +149,13 @@ class RecordResolver:
                 each, f"{spec} gives no record", "type", "follow the reference where the record is needed"
             )
         found = self.names.record_of(target, self._subject(each), each.location)
+        if found.is_view:
+            raise self._error(
+                each,
+                f"{found} is a view, and what is in it now may leave it, which a reference would outlive",
+                "view",
+                f"write {each.name}: {found.root}, and ask where it matters whether the record is in the view",
+            )
         if spec.inverse is not None:
             return None
         if spec.default not in (attrs.NOTHING, None) or (spec.default is None and not nullable):
@@ -285,7 +293,7 @@ class RecordResolver:
         if not isinstance(spec.inverse, str):
             return self._either(each, spec, target)
         via = self._back(each, spec.inverse, target)
-        if self.names.declaration_of(target).symmetric and via in list(target.references())[:2]:
+        if self.names.declaration_of(target.root).symmetric and via in list(target.references())[:2]:
             ends = tuple(end.name for end in list(target.references())[:2])
             raise self._error(
                 each,
@@ -293,7 +301,14 @@ class RecordResolver:
                 "inverse",
                 f"write {each.name}: Many[{target}] = iq.many(inverse={_quoted(ends)})",
             )
-        return Collection(record=self.record, name=each.name, location=each.location, link=target, via=via)
+        return Collection(
+            record=self.record,
+            name=each.name,
+            location=each.location,
+            link=target.root,
+            via=via,
+            part=target if target.is_view else None,
+        )
 
     def _either(self, each: AttributeDeclaration, spec: ManySpec, target: RecordModel) -> Collection:
         first, second = (self._back(each, name, target) for name in spec.inverse or ())
@@ -305,6 +320,7 @@ class RecordResolver:
             link=sides.record,
             via=sides.near,
             far=sides.link,
+            part=target if target.is_view else None,
         )
 
     def _back(self, each: AttributeDeclaration, name: str, target: RecordModel) -> Reference:
@@ -337,7 +353,7 @@ class RecordResolver:
         onward = [
             ref
             for ref in found.link.references()
-            if ref.target is target and ref is not found.via and ref is not found.far
+            if ref.target is target.root and ref is not found.via and ref is not found.far
         ]
         if len(onward) != 1:
             raise self._error(
@@ -357,6 +373,7 @@ class RecordResolver:
             link=found.link,
             via=found.via,
             far=onward[0],
+            part=target if target.is_view else None,
         )
 
     def _ends(self) -> None:
@@ -451,7 +468,16 @@ class RecordResolver:
         link = self.names.record_of(over, f"{attribute}: {spec}", spec.location)
         via = link.constant(self.record.cls)
         assert via is not None, f"{self.record} is a dictionary, to which every record leads"
-        return Whole(record=self.record, name=link.name, location=spec.location, link=link, via=via)
+        whole = Whole(
+            record=self.record,
+            name=link.name,
+            location=spec.location,
+            link=link.root,
+            via=via,
+            part=link if link.is_view else None,
+        )
+        whole.where = where_of(whole, None)
+        return whole
 
     def _computed(self, attribute: ComputedProperty) -> None:
         """Traced where nothing uses it, too, so that a mistake in it is found when a controller is made."""

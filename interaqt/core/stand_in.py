@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import attrs
 
 from interaqt.core.errors import did_you_mean
-from interaqt.core.expressions import BOOL, INT, Aggregate, Attr, Expr, Op, Param, Root
+from interaqt.core.expressions import BOOL, INT, LINK, Aggregate, Attr, Expr, Op, Param, Root, all_of, rooted
 from interaqt.core.global_values import ReadGlobal
 from interaqt.core.lift import lift
 from interaqt.core.model import (
@@ -147,10 +147,11 @@ class TracedMany:
                 f"in {collection.record.name} and read that",
             )
         root = Root(f"each {collection}", collection.link)
-        where = None
+        where = None if collection.where is None else rooted(collection.where, LINK, root)
         if element is not None:
             far = collection.far
-            where = compare("eq", Attr(root, far.name, far.type) if far is not None else root, lift(element))
+            same = compare("eq", Attr(root, far.name, far.type) if far is not None else root, lift(element))
+            where = same if where is None else all_of(where, same)
         return Aggregate(kind, self._iq_of, collection, root, where, INT if kind == "count" else BOOL)
 
     def _iq_length(self) -> Any:

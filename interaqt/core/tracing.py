@@ -25,6 +25,7 @@ from interaqt.core.errors import Location, TraceError
 from interaqt.core.expressions import Expr, Op, case
 from interaqt.core.global_values import reading_globals
 from interaqt.core.lift import coerce, constant_hooks, expression_of, lift
+from interaqt.core.parts import in_tables
 from interaqt.core.self_check import check_expression, check_tree
 from interaqt.core.stand_in import Fields, TracedFields, TracedMany, present, stand_in, traced_globals
 from interaqt.core.trace_session import CANDO, CUSTOM, Session, describe, refuse, tracing, tracing_active
@@ -64,6 +65,7 @@ def trace_value(
 ) -> Expr:
     """The callback's value as one expression of the expected type, which may depend on what it answers.
 
+    What it is about are rows of tables, where the arguments were parts of them.
     ``arguments`` are expressions and :class:`Fields`; one that is nullable is None on some paths.
     ``check`` compares it with what the callback gives in plain Python on a few sample records.
     """
@@ -79,7 +81,7 @@ def trace_value(
         expr = join(tree, wanted)
         if check:
             check_expression(function, sources, expr)
-        return expr
+        return in_tables(expr)
 
 
 def trace(

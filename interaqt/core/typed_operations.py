@@ -279,6 +279,6 @@ def _same_record(left: Expr, right: Expr) -> tuple[Expr, Expr]:
     one, other = left.type.record, right.type.record
     if isinstance(right, Const) and other is None:
         right = attrs.evolve(right, type=left.type.optional(False))
-    elif one is not other:
+    elif one is None or other is None or one.root is not other.root:
         refuse(f"{describe(left)} is {_a(left)} and {describe(right)} is {_a(right)}: they are never equal")
     return left, right

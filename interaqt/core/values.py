@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from interaqt.core.record import Record, key_of
+from interaqt.core.record import Record, key_of, made_as
 from interaqt.core.types import Kind, ValueType
 
 __all__ = ["Check", "check_of"]
@@ -44,7 +44,8 @@ def check_of(type: ValueType) -> Check:
 
 def _reference(type: ValueType) -> Check:
     assert type.record is not None
-    cls, name = type.record.cls, type.record.name
+    # Which of the records are in a view only the database knows.
+    cls, name = made_as(type.record.cls), type.record.name
 
     def check(value: Any) -> str | None:
         if not isinstance(value, cls):

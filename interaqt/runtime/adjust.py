@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_function
-from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, walk
+from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, rooted, walk
 from interaqt.core.model import Constant, Property, RecordModel, Reference
-from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step, rooted
+from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.sums import SumUpdate, delta_param
 from interaqt.storage.prepared import KEY, Prepared, PreparedRows
 from interaqt.storage.scope import Binding, Image

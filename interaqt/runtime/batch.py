@@ -19,6 +19,7 @@ from interaqt.core.errors import ConstraintViolationError, RecordNotFound
 from interaqt.core.global_values import reading_globals
 from interaqt.core.record import Record
 from interaqt.runtime.dispatch import InteractionDispatch, Writes
+from interaqt.runtime.effects import Membership, Mutation
 from interaqt.runtime.events import actor_of
 from interaqt.runtime.making import Maker
 from interaqt.runtime.nesting import Running, refuse_nested
@@ -123,15 +124,24 @@ class Batch:
         run.settle()
         results: list[DispatchResult] = []
         own: list[Created] = []
+        effects: list[Created | Mutation | Membership] = []
         shared = {id(each): each for each in run.mutations[mutations:]}
+        came: dict[int, list[Membership]] = {}
+        for membership in list(shared.values()):
+            if isinstance(membership, Membership) and membership.old is None and membership.values is not None:
+                # A record that is made in a view came there with the event that made it.
+                came.setdefault(id(membership.values), []).append(membership)
         for event, event_row, facts in zip(events, stored, made, strict=True):
             event.id = event_row.key
             own = [event_row, *maker.created(each for _, records in facts for each in records)]
+            effects = []
             for created in own:
-                shared.pop(id(created), None)
-            results.append(DispatchResult(event, writes=Writes(self._storage, own, own)))
+                effects += [created, *came.get(id(created.image), ())]
+            for effect in effects:
+                shared.pop(id(effect), None)
+            results.append(DispatchResult(event, writes=Writes(self._storage, own, effects)))
         # What was derived for all of them is told once, with the last.
-        results[-1]._writes = Writes(self._storage, own, [*own, *shared.values()])
+        results[-1]._writes = Writes(self._storage, own, [*effects, *shared.values()])
         for each in group:
             dispatch.require_references(run, each.payload)
         return results
@@ -140,7 +150,7 @@ class Batch:
 def _can_be_together(dispatch: InteractionDispatch, group: Sequence[Request]) -> bool:
     hooks = dispatch.interaction.hooks
     plain = hooks.map_event_data is None and hooks.resolve is None and hooks.after_dispatch is None
-    return len(group) > 1 and plain and dispatch.facts.only_creates
+    return len(group) > 1 and plain and dispatch.facts.only_creates and not dispatch.payload.names_views
 
 
 class _SteadyGlobals(GlobalRecords):

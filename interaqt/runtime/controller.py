@@ -233,7 +233,7 @@ class Controller:
         went through. For values of a computation that is new to a table that has records already,
         or that somebody changed by hand; :meth:`verify` says whether any are wrong.
         """
-        return self._rebuilder.run(self.system.storage.record_of(record), attribute, batch, progress)
+        return self._rebuilder.run(self.system.storage.record_of(record).root, attribute, batch, progress)
 
     def verify(self) -> list[Difference]:
         """Work every derived value out anew, in SQL, and answer the differences from what is stored."""

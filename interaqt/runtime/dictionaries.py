@@ -42,7 +42,7 @@ class Dictionaries:
 
     def _missing(self) -> list[RecordModel]:
         loader = self._transactions.storage.loader
-        return [record for record in self._records if not loader.rows_by(record.key, (ONLY,))]
+        return [record for record in self._records if not loader.rows_by(record.key, (ONLY,), record)]
 
     def _make(self, run: Run) -> None:
         made = {record for record in self._records if self._insert(run, record)}

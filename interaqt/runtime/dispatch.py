@@ -11,6 +11,7 @@ from typing import Any
 from interaqt.core.errors import (
     ConstraintViolationError,
     GuardError,
+    InvalidQuery,
     PayloadError,
     PayloadProblem,
     RecordNotFound,
@@ -21,13 +22,14 @@ from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import Record, key_of
-from interaqt.runtime.effects import Mutation
+from interaqt.runtime.effects import Membership, Mutation, told
 from interaqt.runtime.events import InteractionEvent, actor_of
 from interaqt.runtime.facts import Facts
 from interaqt.runtime.ledger import Ledger
 from interaqt.runtime.nesting import Running, refuse_nested
 from interaqt.runtime.once import Once
 from interaqt.runtime.payload import Payload
+from interaqt.runtime.payload_views import PayloadViews
 from interaqt.runtime.reaction import Step
 from interaqt.runtime.replay import fingerprint, require_key
 from interaqt.runtime.result import DispatchResult
@@ -65,6 +67,7 @@ class InteractionDispatch:
         self.interaction = interaction
         self.payload = Payload(interaction, self.planner.model.records)
         self.facts = Facts(self.planner, self.storage.loader, interaction)
+        self._views = PayloadViews(self.payload, self.facts, self.storage.loader)
         self.side_effects = tuple(side_effects)
         self.user = self.planner.model.user
         self.event_record = self.planner.model.records[InteractionEvent]
@@ -120,6 +123,7 @@ class InteractionDispatch:
     def carry_out(
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[DispatchResult, Run]:
+        self._views.require(run, request)
         hooks = self.interaction.hooks
         with self.global_values():
             event = self.admitted(request, user, at)
@@ -171,9 +175,10 @@ class InteractionDispatch:
         cohorts: dict[RecordModel, Cohort] = {}
 
         def ghosts(record: RecordModel, keys: Iterable[Any]) -> list[Record]:
-            cohort = cohorts.get(record)
+            root = record.root
+            cohort = cohorts.get(root)
             if cohort is None:
-                cohort = cohorts[record] = Cohort(loader, record, lock=record in self.facts.changed, steady=True)
+                cohort = cohorts[root] = Cohort(loader, root, lock=root in self.facts.changed, steady=True)
             return loader.ghosts(record, keys, cohort)
 
         if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
@@ -251,7 +256,8 @@ class InteractionDispatch:
         def known(values: Any) -> Any:
             return None if values is None else loader.known(record, [_visible(record, values)])[0]
 
-        current = known(mutation.old) if mutation.kind == "delete" else loader.ghost(record, mutation.key)
+        gone = mutation.kind == "delete" and mutation.old is not None
+        current = known(mutation.old) if gone else loader.ghost(record, mutation.key)
         old = known(mutation.old) if mutation.kind == "update" else None
         return RecordChange(mutation.kind, current, old, mutation.names)
 
@@ -267,21 +273,30 @@ class Writes:
 
     __slots__ = ("_created", "_mutations", "_storage")
 
-    def __init__(self, storage: Storage, created: Sequence[Created], mutations: Sequence[Mutation | Created]) -> None:
+    def __init__(
+        self, storage: Storage, created: Sequence[Created], mutations: Sequence[Mutation | Membership | Created]
+    ) -> None:
         self._storage, self._created, self._mutations = storage, created, mutations
 
     def mutations(self) -> list[Mutation]:
-        found = [_mutation(each) for each in self._mutations]
+        found = told(_mutation(each) for each in self._mutations)
         return [each for each in found if self._storage.record_of(each.record).sides is None]
 
     def created(self, cls: type[Any]) -> list[Any]:
         record = self._storage.record_of(cls)
+        if record.is_view:
+            raise InvalidQuery(
+                f"{record} is a view, and what came into it was not all created just now",
+                code="query.view_created",
+                hint=f"ask created({record.root}), or look for {record} among the effects, where a side effect "
+                "observes it",
+            )
         rows = [each.complete() for each in self._created if each.record is record]
         return self._storage.loader.known(record, [_given(record, row) for row in rows])
 
 
-def _mutation(each: Mutation | Created) -> Mutation:
-    if isinstance(each, Mutation):
+def _mutation(each: Mutation | Membership | Created) -> Mutation | Membership:
+    if not isinstance(each, Created):
         return each
     return Mutation("create", each.record.cls, each.key, values=each.complete())
 

@@ -64,6 +64,8 @@ class Facts:
         ]
         self.changed = frozenset(change.attribute.record for change in self._changes)
         """The kinds of records that the interaction changes."""
+        self.written = self.changed | {each.rule.record for each in self._endings}
+        """Those, and the kinds that it ends."""
         self._checks = {change: check_of(change.attribute.type) for change in self._changes}
         self._params = [(payload_param(item.name), item) for item in interaction.items.values() if not item.many]
 

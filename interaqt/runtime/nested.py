@@ -13,12 +13,12 @@ from typing import Any
 import attrs
 
 from interaqt.core.errors import PayloadProblem
-from interaqt.core.record import Record, key_of
+from interaqt.core.record import Record, key_of, made_as
 from interaqt.core.types import UnsupportedType, split_optional, value_type
 from interaqt.core.values import check_of
 from interaqt.storage.convert import CONVERTER
 
-__all__ = ["copied", "json_problems", "plain", "records_in"]
+__all__ = ["copied", "declared_in", "json_problems", "plain", "records_in"]
 
 
 def records_in(value: Any, path: str) -> Iterator[tuple[str, Record]]:
@@ -28,6 +28,30 @@ def records_in(value: Any, path: str) -> Iterator[tuple[str, Record]]:
     else:
         for step, inner in _inside(value):
             yield from records_in(inner, path + step)
+
+
+def declared_in(
+    annotation: Any, value: Any, path: str, names: Mapping[str, Any]
+) -> Iterator[tuple[str, type[Any], Record]]:
+    """Every record inside of which the annotation says what it is, with the path to it and that class.
+
+    ``names`` are those of classes that annotations may use besides what their module knows.
+    """
+    bare, _ = split_optional(annotation)
+    origin, args = typing.get_origin(bare), typing.get_args(bare)
+    if isinstance(value, Record):
+        if isinstance(bare, type) and issubclass(bare, Record):
+            yield path, bare, value
+    elif isinstance(value, list | tuple) and args:
+        for place, inner in enumerate(value):
+            each = args[place] if origin is tuple and args[1:] != (...,) else args[0]
+            yield from declared_in(each, inner, f"{path}[{place}]", names)
+    elif isinstance(value, Mapping) and len(args) == 2:
+        for key, inner in value.items():
+            yield from declared_in(args[1], inner, f"{path}[{key!r}]", names)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(_resolved(type(value), names)):
+            yield from declared_in(field.type, getattr(value, field.name), f"{path}.{field.name}", names)
 
 
 def copied(value: Any, swap: Callable[[Record], Record]) -> Any:
@@ -75,7 +99,7 @@ def json_problems(annotation: Any, value: Any, path: str) -> Iterator[PayloadPro
     if bare is Any or (value is None and nullable):
         return
     if isinstance(bare, type) and issubclass(bare, Record):
-        if not isinstance(value, bare):
+        if not isinstance(value, Record) or not isinstance(value, made_as(bare)):
             yield PayloadProblem("payload.reference", path, f"is {value!r}, not a {bare.__name__}")
         elif key_of(value) is None:
             yield PayloadProblem("payload.reference", path, f"is a {bare.__name__} that is not stored yet")
@@ -107,9 +131,9 @@ def json_problems(annotation: Any, value: Any, path: str) -> Iterator[PayloadPro
             yield PayloadProblem("payload.type", path, wrong)
 
 
-def _resolved(cls: type[Any]) -> type[Any]:
+def _resolved(cls: type[Any], names: Mapping[str, Any] | None = None) -> type[Any]:
     try:
-        return attrs.resolve_types(cls)
+        return attrs.resolve_types(cls, None, None if names is None else dict(names))
     except NameError:
         # A class of a function names what its module does not know; its fields stay unchecked.
         return cls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from interaqt.core.interaction import InteractionModel, PayloadItem
 from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
 from interaqt.core.types import Kind
-from interaqt.runtime.nested import copied, plain, records_in
+from interaqt.runtime.nested import copied, declared_in, plain, records_in
 from interaqt.runtime.payload_values import Problems, check_item, key_from_json, value_from_json
 from interaqt.storage.convert import CONVERTER
 
@@ -49,20 +50,44 @@ class Payload:
         return bool(self._references or self._json)
 
     def references(self, request: Any) -> Iterator[tuple[str, RecordModel, Any]]:
-        """Path, record and key of everything that a payload refers to."""
+        """Path, record and key of everything that a payload refers to, whatever view it is declared to be in."""
         for item in self._references:
             value = request.__dict__[item.name]
             assert item.record is not None
             if value is None:
                 continue
             if not item.many:
-                yield item.name, item.record, key_of(value)
+                yield item.name, item.record.root, key_of(value)
                 continue
             for index, each in enumerate(value):
-                yield f"{item.name}[{index}]", item.record, key_of(each)
+                yield f"{item.name}[{index}]", item.record.root, key_of(each)
         for item in self._json:
             for path, each in records_in(request.__dict__[item.name], item.name):
-                yield path, self._record_of(each), key_of(each)
+                yield path, self._record_of(each).root, key_of(each)
+
+    @cached_property
+    def names_views(self) -> bool:
+        """Whether what it refers to may have to be in a view."""
+        declared = any(item.record is not None and item.record.is_view for item in self._references)
+        return declared or (bool(self._json) and any(each.is_view for each in self._records.values()))
+
+    def declared(self, request: Any) -> Iterator[tuple[str, RecordModel, Any]]:
+        """Path, record and key of everything that a payload refers to, by the record that is declared there."""
+        for item in self._references:
+            value = request.__dict__[item.name]
+            assert item.record is not None
+            if not item.many:
+                value = () if value is None else (value,)
+            for index, each in enumerate(value or ()):
+                yield f"{item.name}[{index}]" if item.many else item.name, item.record, key_of(each)
+        for item in self._json:
+            for path, cls, each in declared_in(item.type.python, request.__dict__[item.name], item.name, self._names):
+                yield path, self._records[cls], key_of(each)
+
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        """What annotations may name that are not resolved in their own module."""
+        return {cls.__name__: cls for cls in self._records}
 
     def _record_of(self, each: Record) -> RecordModel:
         found = self._records.get(type(each))

@@ -4,6 +4,8 @@ Order is what makes deltas right. A reaction must see everything that it reads a
 the write happened, so among the reactions to one write those furthest downstream come first;
 and what a reaction changes is followed up to its end before the next one runs. By induction,
 after each step every derived value equals its definition over what the database then holds.
+
+Whoever watches a view is told first: nothing depends on that.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from interaqt.runtime.keeper import Keeper, Part, Reach
 from interaqt.runtime.keepers import keeper_of
 from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.rows import RowStatements
+from interaqt.runtime.watching import Watching
 from interaqt.storage.prepared import Prepared, Stored
 from interaqt.storage.schema import Schema
 from interaqt.storage.statements import Statements
@@ -37,12 +40,13 @@ class Planner:
     """Plans for one model in one database; each is made when first needed, and kept."""
 
     def __init__(self, model: Model, schema: Schema, observed: frozenset[RecordModel] = frozenset()) -> None:
-        """``observed`` are records of whose every change somebody wants to be told."""
+        """``observed`` are records and views of whose every change somebody wants to be told."""
         self.model = model
         self.schema = schema
         self.graph = Graph(model)
         self.statements = Statements(schema)
-        self._observed = observed
+        self._observed = frozenset(each.root for each in observed)
+        self._watching = Watching(self, [each for each in observed if each.is_view])
         self._created: dict[RecordModel, Reactions] = {}
         self._deleted: dict[RecordModel, Reactions] = {}
         self._updated: dict[tuple[RecordModel, frozenset[str]], Reactions] = {}
@@ -82,20 +86,29 @@ class Planner:
     def created(self, record: RecordModel) -> Reactions:
         """What the creation of a record means."""
         if record not in self._created:
-            self._created[record] = self._ordered(list(self._came(record)))
+            self._created[record] = (
+                *self._watching.of_rows(record),
+                *self._ordered(list(self._came(record))),
+            )
         return self._created[record]
 
     def deleted(self, record: RecordModel) -> Reactions:
         """What the deletion of a record means, once its row is gone."""
         if record not in self._deleted:
-            self._deleted[record] = self._ordered(list(self._went(record)))
+            self._deleted[record] = (
+                *self._watching.of_rows(record),
+                *self._ordered(list(self._went(record))),
+            )
         return self._deleted[record]
 
     def updated(self, record: RecordModel, names: frozenset[str]) -> Reactions:
         """What a change of the named attributes means."""
         found = self._updated.get((record, names))
         if found is None:
-            found = self._updated[record, names] = self._ordered(list(self._changed(record, names)))
+            found = self._updated[record, names] = (
+                *self._watching.of_change(record, names),
+                *self._ordered(list(self._changed(record, names))),
+            )
         return found
 
     def needed(self, record: RecordModel, names: frozenset[str]) -> tuple[Stored, ...]:
@@ -112,7 +125,8 @@ class Planner:
 
     def is_watched(self, attribute: Property | Reference) -> bool:
         """Whether anything must be told when the attribute changes."""
-        return attribute.record in self._observed or self.graph.is_followed(attribute.record, attribute.name)
+        record, name = attribute.record, attribute.name
+        return record in self._observed or self.graph.is_followed(record, name) or self._watching.is_read(record, name)
 
     def is_observed(self, record: RecordModel) -> bool:
         return record in self._observed

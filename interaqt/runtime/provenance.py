@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, HostRule
+from interaqt.core.computations import AggregateRule, ComparedRule, HostRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.errors import InvalidQuery, did_you_mean
-from interaqt.core.expressions import Const, Expr, Root
+from interaqt.core.expressions import TRUE, Const, Expr, Root
 from interaqt.core.model import Attribute, ComputedProperty, Constant, Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of
 from interaqt.runtime.planner import Planner
@@ -67,8 +67,8 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
             code="explain.unknown_attribute",
             subject=f"{model}.{name}",
         )
-    current = storage.loader.get(model, key_of(record))
-    rule = next((each for each in model.rules if each.property is attribute), None)
+    current = storage.loader.current(model, key_of(record))
+    rule = next((each for each in model.root.rules if each.property is attribute), None)
     rows: list[Contribution] = []
     depends: tuple[str, ...] = ()
     if rule is not None:
@@ -106,8 +106,9 @@ def _rule(attribute: Attribute) -> str:
 def _rows(planner: Planner, storage: Storage, rule: HostRule, key: Any) -> Iterator[Contribution]:
     link: RecordModel = rule.collection.link
     adds: list[Expr] = [each.contribution for each in rule.sums] if isinstance(rule, AggregateRule) else []
+    where = rule.condition if isinstance(rule, ComparedRule) else rule.collection.where or TRUE
     statement = planner.statements.reaching(
-        link, (rule.collection.via.name,), LINK, [Root(LINK, link), *adds], limit=MOST_ROWS + 1
+        link, (rule.collection.via.name,), LINK, [Root(LINK, link), *adds], where=where, limit=MOST_ROWS + 1
     )
     from_db = planner.schema.dialect.from_db
     converters = [from_db(link.key.type), *(from_db(each.type) for each in adds)]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from interaqt.core.computations import Rule
-from interaqt.core.expressions import Expr, Root, replace
 from interaqt.core.model import RecordModel
 from interaqt.storage.prepared import Image
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Run
 
-__all__ = ["NEW", "OLD", "Pair", "Reaction", "Step", "rooted"]
+__all__ = ["NEW", "OLD", "Pair", "Reaction", "Step"]
 
 #: Names of the roots that stand for the states of a changed row, before and after.
 OLD, NEW = "old", "new"
@@ -54,8 +53,3 @@ class Reaction(ABC):
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         """The records and attributes that it changes, as far as anything depends on them."""
         yield from ()
-
-
-def rooted(expr: Expr, root: str, new: Expr) -> Expr:
-    """The expression with another expression in the place of ``Root(root)``."""
-    return replace(expr, lambda node: new if isinstance(node, Root) and node.name == root else None)

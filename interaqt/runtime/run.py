@@ -15,7 +15,7 @@ from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record
 from interaqt.core.values import check_of
 from interaqt.runtime.doomed import Doomed, Place
-from interaqt.runtime.effects import Mutation
+from interaqt.runtime.effects import Membership, Mutation
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Pair
 from interaqt.storage.database import Result, Transaction
@@ -59,7 +59,7 @@ class Run:
         self._ghost = ghost
         self._pipelined = planner.schema.database.capability.pipeline
         self.created: list[Created] = []
-        self.mutations: list[Mutation | Created] = []
+        self.mutations: list[Mutation | Membership | Created] = []
         self.proven: set[tuple[RecordModel, Any]] = set()
         """Records that are known to exist: a foreign key, a lock or an update says so."""
         self._ending: Set[Place] = frozenset()

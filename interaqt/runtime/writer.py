@@ -27,14 +27,14 @@ class DirectWriter:
         if key_of(record) is not None and "__iq_origin__" in record.__dict__:
             raise InvalidValue(f"{record!r} is stored already", code="record.stored", subject=model.name)
         key = self._transactions.run(lambda run: Maker(run).make(model, [record])[0].key, f"create {model}")
-        return self._storage.loader.get(model, key)
+        return self._storage.loader.current(model, key)
 
     def update(self, record: Any, values: dict[str, Any]) -> Any:
         model, key = self._stored(record)
         changes = {name: _checked(model, name, value) for name, value in values.items()}
         if changes:
-            self._transactions.run(lambda run: run.update(model, key, changes), f"update {model}")
-        return self._storage.loader.get(model, key)
+            self._transactions.run(lambda run: run.update(model.root, key, changes), f"update {model}")
+        return self._storage.loader.current(model, key)
 
     def delete(self, record: Any) -> None:
         model, key = self._stored(record)
@@ -47,7 +47,7 @@ class DirectWriter:
             )
 
         def work(run: Run) -> None:
-            if not run.delete(model, [key]):
+            if not run.delete(model.root, [key]):
                 raise self._storage.loader.not_found(model, key)
 
         self._transactions.run(work, f"delete {model}")

@@ -87,11 +87,13 @@ class Cohort:
 
     def _rows(self, record: Record) -> None:
         """The row itself, of members of which only the key, or a part, is known."""
-        shape = self._loader.shape(self._record)
+        shape = self._loader.shape(self._record.root)
         names = [key_name(each) if isinstance(each, Reference) else each.name for each in shape.attributes]
         lacking = {id(each): each for name in names for each in self._lacking(record, name)}
         keyed = self._keyed(lacking.values())
-        found = shape.make(self._loader.rows_by(self._record.key, keyed, "change" if self.lock else None), self)
+        # What was in a view when it was found may have left it since, and still is a record.
+        rows = self._loader.rows_by(self._record.key, keyed, self._record.root, "change" if self.lock else None)
+        found = shape.make(rows, self)
         for each in found:
             values = each.__dict__
             for member in keyed.pop(values[self._record.key.name]):
@@ -105,9 +107,9 @@ class Cohort:
         where, name = key_name(reference), reference.name
         lacking = [each for each in self._lacking(record, name) if each.__dict__.get(where) is not None]
         keys = {each.__dict__[where] for each in lacking}
-        target = reference.target.key
-        made = self._loader.ghosts(reference.target, keys) if self._steady else self._loader.by(target, keys)
-        found = {each.__dict__[target.name]: each for each in made}
+        target = reference.target
+        made = self._loader.ghosts(target, keys) if self._steady else self._loader.by(target.key, keys, target)
+        found = {each.__dict__[target.key.name]: each for each in made}
         for each in lacking:
             other = found.get(each.__dict__[where])
             if other is not None:
@@ -118,7 +120,7 @@ class Cohort:
     def _mirror(self, record: Record, mirror: Mirror) -> None:
         keyed = self._keyed(self._lacking(record, mirror.name))
         where = key_name(mirror.via)
-        found = {each.__dict__[where]: each for each in self._loader.by(mirror.via, keyed)}
+        found = {each.__dict__[where]: each for each in self._loader.by(mirror.via, keyed, mirror.target)}
         for key, members in keyed.items():
             other = found.get(key)
             for each in members:
@@ -134,7 +136,7 @@ class Cohort:
                 grouped[key].append(each)
         else:
             where = key_name(collection.via)
-            for each in self._loader.by(collection.via, keyed):
+            for each in self._loader.by(collection.via, keyed, collection.target):
                 owner = each.__dict__[where]
                 # One fact, seen from its other side: who has it is known.
                 each.__dict__[collection.via.name] = keyed[owner][0]

@@ -16,6 +16,7 @@ from weakref import WeakSet
 from interaqt.core.errors import InvalidQuery, Location
 from interaqt.core.expressions import BOOL, Const, Expr, Root
 from interaqt.core.model import Model, RecordModel
+from interaqt.core.parts import in_tables
 from interaqt.core.record import Record, key_of
 from interaqt.core.trace_session import Session, tracing
 from interaqt.core.tracing import Leaf, Tree, constant_hooks, join, lift, stand_in, trace, trace_value
@@ -68,7 +69,7 @@ def value(
         )
         # Texts are lifted as in a run: that is where one with traced values in it is told from a plain one.
         with tracing(Session(allow_collections=True)):
-            return join(tree, expected or _type_of(tree, subject, location))
+            return in_tables(join(tree, expected or _type_of(tree, subject, location)))
 
 
 def _type_of(tree: Tree, subject: str, location: Location) -> ValueType:
@@ -133,7 +134,7 @@ def _record_constant(value: Any) -> Const | None:
         raise InvalidQuery(f"{type(value).__name__} is not among the controller's models", code="query.unknown_record")
     if key is None:
         raise InvalidQuery(f"a {record} that is not stored equals no stored one", code="query.not_stored")
-    return Const(key, record.type)
+    return Const(key, record.root.type)
 
 
 # Before the one that knows no model, and so can't tell a record of another class.

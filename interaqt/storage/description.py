@@ -13,7 +13,7 @@ import attrs
 __all__ = ["ConstraintKind", "RecordKind", "StoredColumn", "StoredConstraint", "StoredRecord", "StoredTable"]
 
 ConstraintKind = Literal["unique", "check", "not_null", "foreign_key"]
-RecordKind = Literal["entity", "relation", "dictionary"]
+RecordKind = Literal["entity", "relation", "view", "dictionary"]
 
 
 @attrs.frozen
@@ -42,7 +42,10 @@ class StoredTable:
 
 @attrs.frozen
 class StoredRecord:
-    """An entity, a relation or a dictionary: where it is stored, and by which attributes it is known."""
+    """An entity, a relation, a view or a dictionary: where it is stored, and by which attributes it is known.
+
+    A view has some rows of the table of the record that it is ``part_of``.
+    """
 
     name: str
     kind: RecordKind
@@ -51,6 +54,7 @@ class StoredRecord:
     attributes: tuple[str, ...]
     ends: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
+    part_of: str | None = None
 
 
 @attrs.frozen

@@ -44,7 +44,8 @@ class GlobalRecords:
                 code="dictionary.unknown",
                 hint=f"give {dictionary.__name__} to the controller with the other models",
             )
-        rows = self._loader.rows_by(record.key, (ONLY,), None if self._lock is None else self._lock(record))
+        lock = None if self._lock is None else self._lock(record)
+        rows = self._loader.rows_by(record.key, (ONLY,), record, lock)
         if not rows:
             raise self._loader.not_found(record, ONLY)
         (found,) = self._loader.records(record, rows)

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import peewee
 
 from interaqt.core.errors import RecordNotFound
+from interaqt.core.expressions import LINK, TRUE, Expr, Root
 from interaqt.core.model import Collection as CollectionModel
 from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.parts import MEMBER, belongs
 from interaqt.core.record import Record
 from interaqt.core.types import ValueType
 from interaqt.storage.cohort import Cohort
@@ -18,7 +20,8 @@ from interaqt.storage.convert import stored_type
 from interaqt.storage.database import Executor
 from interaqt.storage.records import ORIGIN, Shape
 from interaqt.storage.schema import Schema, column
-from interaqt.storage.sql import bind, binder, compile_statement
+from interaqt.storage.scope import Row, Scope
+from interaqt.storage.sql import bind, binder, compile_statement, plain
 
 __all__ = ["Loader", "Lock"]
 
@@ -35,7 +38,7 @@ class Loader:
         self.schema = schema
         self.executor = executor
         self._shapes: dict[RecordModel, Shape] = {}
-        self._selects: dict[tuple[Property | Reference | CollectionModel, Lock], _Select] = {}
+        self._selects: dict[tuple[Property | Reference | CollectionModel, RecordModel, Lock], _Select] = {}
 
     def shape(self, record: RecordModel) -> Shape:
         found = self._shapes.get(record)
@@ -52,53 +55,68 @@ class Loader:
         cohort.admit(made)
         return made
 
-    def by(self, attribute: Property | Reference, keys: Collection[Any]) -> list[Record]:
-        """The records whose attribute has one of the keys, in the order of their own."""
-        return self.records(attribute.record, self.rows_by(attribute, keys))
+    def by(self, attribute: Property | Reference, keys: Collection[Any], record: RecordModel) -> list[Record]:
+        """The records of which the attribute has one of the keys, in the order of their own."""
+        return self.records(record, self.rows_by(attribute, keys, record))
 
-    def rows_by(self, attribute: Property | Reference, keys: Collection[Any], lock: Lock = None) -> Rows:
-        select = self._selects.get((attribute, lock))
+    def rows_by(
+        self, attribute: Property | Reference, keys: Collection[Any], record: RecordModel, lock: Lock = None
+    ) -> Rows:
+        select = self._selects.get((attribute, record, lock))
         if select is None:
-            record = attribute.record
             table = self.schema.alias(record, record.table)
             query = table.select(*self.shape(record).columns(table)).order_by(column(table, record.key))
+            query = self._where(query, belongs(record, Root(MEMBER, record.root)), MEMBER, table)
             if lock == "change":
                 query = self.schema.for_change(query)
             elif lock == "keep":
                 query = self.schema.for_keeping(query, record)
             select = _Select(self.schema, query, column(table, attribute), attribute.type)
-            self._selects[attribute, lock] = select
+            self._selects[attribute, record, lock] = select
         return self._run(select, keys)
+
+    def _where(self, query: peewee.Select, condition: Expr, root: str, table: peewee.Table) -> peewee.Select:
+        if condition == TRUE:
+            return query
+        return query.where(Scope(self.schema, {root: Row(table)}).render(plain(condition)))
 
     def beyond(self, collection: CollectionModel, keys: Collection[Any]) -> list[tuple[Any, Record]]:
         """What is past the links of the records with the keys: each with the key it belongs to."""
-        far = collection.far
+        far, record = collection.far, collection.target
         assert far is not None
-        select = self._selects.get((collection, None))
+        select = self._selects.get((collection, record, None))
         if select is None:
             link = self.schema.alias(collection.link, "link")
             target = self.schema.alias(far.target, "far")
             query = (
-                link.select(column(link, collection.via), *self.shape(far.target).columns(target))
+                link.select(column(link, collection.via), *self.shape(record).columns(target))
                 .join(target, peewee.JOIN.INNER, column(link, far) == column(target, far.target.key))
                 .order_by(column(link, collection.link.key))
             )
+            query = self._where(query, collection.where or TRUE, LINK, link)
             select = _Select(self.schema, query, column(link, collection.via), collection.via.type)
-            self._selects[collection, None] = select
+            self._selects[collection, record, None] = select
         rows = self._run(select, keys)
         convert = self.schema.dialect.from_db(collection.via.type)
-        shape = self.shape(far.target)
-        place = shape.attributes.index(far.target.key) + 1
+        shape = self.shape(record)
+        place = shape.attributes.index(record.key) + 1
         # A record that several have is one instance.
         one_each = {row[place]: row[1:] for row in rows}
-        known = dict(zip(one_each, self.records(far.target, one_each.values()), strict=True))
+        known = dict(zip(one_each, self.records(record, one_each.values()), strict=True))
         return [(row[0] if convert is None else convert(row[0]), known[row[place]]) for row in rows]
 
     # -- one record
 
     def find(self, record: RecordModel, key: Any) -> Record | None:
-        found = self.by(record.key, (key,))
+        found = self.by(record.key, (key,), record)
         return found[0] if found else None
+
+    def current(self, record: RecordModel, key: Any) -> Record:
+        """A record that is there, whether it is still in the view that it was found in, or not."""
+        rows = self.rows_by(record.key, (key,), record.root)
+        if not rows:
+            raise self.not_found(record, key)
+        return self.records(record, rows)[0]
 
     def get(self, record: RecordModel, key: Any) -> Record:
         found = self.find(record, key)
@@ -110,9 +128,10 @@ class Loader:
     def not_found(record: RecordModel, key: Any) -> RecordNotFound:
         return RecordNotFound(f"there is no {record} with {record.key.name} {key!r}", subject=record.name)
 
-    def existing(self, record: RecordModel, keys: Collection[Any]) -> set[Any]:
-        """Those of the keys that some record has."""
-        return {each.__dict__[record.key.name] for each in self.by(record.key, keys)}
+    def existing(self, record: RecordModel, keys: Collection[Any], lock: Lock = None) -> set[Any]:
+        """Those of the keys that some record has, locked by ``lock``."""
+        found = self.records(record, self.rows_by(record.key, keys, record, lock))
+        return {each.__dict__[record.key.name] for each in found}
 
     # -- records of which not all is known
 

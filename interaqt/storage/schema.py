@@ -47,7 +47,7 @@ class Schema:
         self.model = model
         self.database = database
         self.dialect = database.dialect
-        self._records: tuple[RecordModel, ...] = (*model.records.values(), *internal)
+        self._records: tuple[RecordModel, ...] = (*model.tables(), *internal)
         taken: set[str] = set()
         self._definitions = {record.table: TableDefinition(record, self.dialect, taken) for record in self._records}
         self._tables = {record.table: RecordTable(record) for record in self._records}
@@ -65,7 +65,7 @@ class Schema:
 
     @cached_property
     def records(self) -> tuple[StoredRecord, ...]:
-        """The entities and relations of the model, in the order in which they were given."""
+        """The entities and relations of the model in the order in which they were given, then its views."""
         return tuple(_stored_record(each) for each in self.model.records.values() if each.sides is None)
 
     @cached_property
@@ -239,6 +239,7 @@ def _stored_record(record: RecordModel) -> StoredRecord:
         attributes=tuple(each.name for each in record.stored() if not each.hidden),
         ends=tuple(each.name for each in record.ends),
         identity=() if record.identity is None else tuple(each.name for each in record.identity.attributes),
+        part_of=None if record.part_of is None else record.part_of.name,
     )
 
 

@@ -15,6 +15,7 @@ import peewee
 
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, all_of, replace
 from interaqt.core.model import RecordModel
+from interaqt.core.parts import belongs
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import stored_type
 from interaqt.storage.criteria import ROOT
@@ -63,7 +64,7 @@ class Selection:
 
     @property
     def where(self) -> Expr:
-        return all_of(*self.filters)
+        return all_of(belongs(self.record, Root(ROOT, self.record.root)), *self.filters)
 
     @property
     def is_part(self) -> bool:
@@ -209,7 +210,8 @@ class Selects:
             # Databases disagree on where NULL belongs; here it always comes first.
             nulls = "FIRST" if each.key.type.nullable else None
             found.append((peewee.Desc if each.descending else peewee.Asc)(node, nulls=nulls))
-            if each.key in (Root(ROOT, selection.record), Attr(Root(ROOT, selection.record), key.name, key.type)):
+            row = Root(ROOT, selection.record.root)
+            if each.key in (row, Attr(row, key.name, key.type)):
                 return found
         return [*found, peewee.Asc(column(table, key))]
 

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import peewee
 
-from interaqt.core.expressions import Attr, Const, Expr, Param, Root, walk
+from interaqt.core.expressions import TRUE, Attr, Const, Expr, Param, Root, walk
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.prepared import KEY, Given, Image, Prepared, PreparedRows, Reader, RowsOf, Stored
@@ -176,16 +176,19 @@ class Statements:
         root: str,
         values: Sequence[Expr],
         *,
+        where: Expr = TRUE,
         lock: bool = False,
         limit: int | None = None,
     ) -> Prepared:
         """SELECT distinct values of the rows whose references along ``path`` lead to the slot ``key``.
 
-        An empty path leads to the row itself.
+        An empty path leads to the row itself. Of these, the rows for which ``where`` holds.
         """
         table = self.schema.table(record)
         scope = Scope(self.schema, {root: Row(table)}, lock=lock)
         query = table.select(*[scope.render(value) for value in values]).where(self.leads_to(table, record, path))
+        if where != TRUE:
+            query = query.where(scope.render(plain(where)))
         if limit is not None:
             query = query.order_by(column(table, record.key)).limit(limit)
         return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())

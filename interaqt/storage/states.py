@@ -16,7 +16,7 @@ from interaqt.storage.scope import Binding, Row
 from interaqt.storage.sql import plain, template
 from interaqt.storage.statements import Statements
 
-__all__ = ["PLACE", "absent", "states_along", "states_of"]
+__all__ = ["PLACE", "absent", "standing", "states_along", "states_of"]
 
 #: The column that says which of the given rows it is.
 PLACE = "place"
@@ -71,3 +71,29 @@ def absent(statements: Statements, root: Root, via: Stored, host: ValueType, val
         others = others.where(template("{0}", statements.node(plain(where), bindings)))
     query = peewee.Select([asked.source], [asked.column(PLACE)]).where(template("NOT EXISTS {0}", others))
     return PreparedRows(query, [asked, given], schema)
+
+
+def standing(
+    statements: Statements,
+    root: Root,
+    was: Expr,
+    now: Expr,
+    paths: Sequence[Sequence[str]],
+    bindings: Mapping[str, Binding],
+    near: bool,
+) -> Prepared:
+    """SELECT the keys of rows that lead to the slot ``key`` by any path, and of which ``was`` and ``now`` differ.
+
+    With ``near``, of the row with that key in any case.
+    """
+    schema, record = statements.schema, root.record
+    table = schema.alias(record, "member")
+    bound: dict[str, Binding] = {**bindings, root.name: Row(table)}
+    before, after = (statements.node(each, bound, lock=True) for each in (was, now))
+    leading: list[peewee.Node] = [statements.leads_to(table, record, path) for path in paths]
+    any_of = template(" OR ".join(f"{{{place}}}" for place in range(len(leading))), *leading)
+    chosen = template("(({0}) AND {1})", any_of, template(schema.dialect.null_safe["ne"], before, after))
+    if near:
+        chosen = template("({0} OR {1})", statements.leads_to(table, record, ()), chosen)
+    key = column(table, record.key)
+    return statements.prepared(peewee.Select([table], [key, before, after]).where(chosen).order_by(key))

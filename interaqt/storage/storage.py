@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 import attrs
 
 from interaqt.core.errors import InvalidQuery, NotInstalled, StorageError, did_you_mean
-from interaqt.core.model import ONLY, Model, Property, RecordModel
+from interaqt.core.model import ONLY, Model, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.values import Check, check_of
 from interaqt.storage.database import Database, Executor, Transaction
@@ -85,7 +85,7 @@ class Storage:
         self.database: Database = schema.database
         self.model = schema.model
         self.writer: Writer = _NoWriter()
-        self._keys: dict[type, tuple[Property, Check]] = {}
+        self._keys: dict[type, tuple[RecordModel, Check]] = {}
         self._current: ContextVar[Entered | None] = ContextVar("interaqt_transaction", default=None)
         self.loader = Loader(schema, self.executor)
         self._reading = Reading(self.model, schema, self.loader, Selects(schema, self.loader.shape))
@@ -109,13 +109,13 @@ class Storage:
         """The record with the key, or None."""
         known = self._keys.get(record)
         if known is None:
-            property = self.record_of(record).key
-            known = self._keys[record] = (property, check_of(property.type))
-        property, check = known
+            model = self.record_of(record)
+            known = self._keys[record] = (model, check_of(model.key.type))
+        model, check = known
         wrong = check(key)
         if wrong is not None:
-            raise InvalidQuery(f"the key {wrong}", code="query.key", subject=str(property))
-        found = self.loader.by(property, (key,))
+            raise InvalidQuery(f"the key {wrong}", code="query.key", subject=str(model.key))
+        found = self.loader.by(model.key, (key,), model)
         return cast("R", found[0]) if found else None
 
     def record_of(self, cls: object) -> RecordModel:

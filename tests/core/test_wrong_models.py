@@ -407,7 +407,7 @@ def test_a_class_that_is_not_decorated_is_given_to_the_controller(refuses: Refus
         InvalidEntity: [model.not_declared]
           shop.py:HERE, Author
           Author is not declared
-          decorate it with @iq.entity, @iq.relation or @iq.interaction
+          decorate it with @iq.entity, @iq.relation, @iq.view or @iq.interaction
         """,
     )
 
@@ -2446,7 +2446,7 @@ def test_a_query_of_a_name(refuses: Refuses) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Custom", "RealTime", "ScopedSequence", "activity", "view"])
+@pytest.mark.parametrize("name", ["Custom", "RealTime", "ScopedSequence", "activity"])
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):
         getattr(iq, name)

@@ -415,3 +415,105 @@ def scans(database: Database, sql: str, values: tuple[Any, ...]) -> bool:
     finally:
         transaction.rollback()
     return any("Seq Scan" in step for step in plan)
+
+
+# -- views ------------------------------------------------------------------------------------------
+
+
+@iq.interaction
+class Applaud:
+    post: Piece
+    clap: int = 1
+
+
+@iq.interaction
+class Praise:
+    post: GoodPiece
+
+
+@iq.interaction
+class Mark:
+    post: Piece
+    good: bool
+
+
+@iq.entity
+class Author:
+    id: int = iq.key()
+    name: str
+    good_pieces: Many[GoodPiece] = iq.many(inverse="author")
+
+    by_view: int = iq.Summation(good_pieces, of=lambda piece: piece.claps)
+
+
+@iq.entity
+class Piece:
+    id: int = iq.key()
+    author: Author
+    good: bool = iq.field(default=True, changes=iq.on(Mark, set=lambda e: e.payload.good))
+    clap_rows: Many[Handclap] = iq.many(inverse="piece")
+
+    claps: int = iq.Summation(clap_rows, of=lambda each: each.number)
+
+
+@iq.entity
+class Handclap:
+    id: int = iq.key()
+    piece: Piece
+    number: int = 1
+    made = iq.Transform(Applaud, lambda e: Handclap(piece=e.payload.post, number=e.payload.clap))
+    praised = iq.Transform(Praise, lambda e: Handclap(piece=e.payload.post, number=10))
+
+
+@iq.view(Piece, where=lambda piece: piece.good)
+class GoodPiece(Piece): ...
+
+
+VIEWED = (Author, Piece, Handclap, GoodPiece, Applaud, Praise, Mark)
+
+
+def test_a_view_that_nobody_observes_costs_no_statement(make_app: Apps, database: Database, sent: Record) -> None:
+    app = make_app(*VIEWED)
+    author = app.system.storage.create(Author(name="Ada"))
+    piece = app.system.storage.create(Piece(author=author))
+    app.dispatch(Applaud(post=piece))
+    found = sent(lambda: app.dispatch(Applaud(post=piece)))
+    assert found.inner == ["INSERT handclap", "UPDATE piece", "UPDATE author"]
+    found = sent(lambda: app.dispatch(Mark(post=piece, good=False)))
+    assert found.inner == ["SELECT piece", "UPDATE piece", "UPDATE author"]
+    found = sent(lambda: app.dispatch(Applaud(post=piece)))
+    assert found.inner == ["INSERT handclap", "UPDATE piece"]
+
+
+def test_a_payload_item_of_a_view_costs_one_statement(make_app: Apps, database: Database, sent: Record) -> None:
+    app = make_app(*VIEWED)
+    author = app.system.storage.create(Author(name="Ada"))
+    app.system.storage.create(Piece(author=author))
+    (piece,) = app.system.storage.query(GoodPiece).all()
+    app.dispatch(Praise(post=piece))
+    found = sent(lambda: app.dispatch(Praise(post=piece)))
+    assert found.shapes == [
+        "BEGIN",
+        "SELECT piece",
+        "INSERT interaction_event",
+        "INSERT handclap",
+        "UPDATE piece",
+        "UPDATE author",
+        "COMMIT",
+    ]
+
+
+def test_an_observed_view_asks_only_for_what_the_row_does_not_say(
+    make_app: Apps, database: Database, sent: Record
+) -> None:
+    @iq.side_effect(GoodPiece)
+    def observe(change: iq.RecordChange[GoodPiece]) -> None:
+        pass
+
+    app = make_app(*VIEWED, observe)
+    author = app.system.storage.create(Author(name="Ada"))
+    piece = app.system.storage.create(Piece(author=author))
+    app.dispatch(Applaud(post=piece))
+    app.dispatch(Mark(post=piece, good=False))
+    found = sent(lambda: app.dispatch(Mark(post=piece, good=True)))
+    assert found.inner == ["SELECT piece", "UPDATE piece", "UPDATE author"]

@@ -122,3 +122,17 @@ class Room:
 @iq.interaction(guard=lambda event: True)  # E: call-overload
 class Close:
     order: Order
+
+
+@iq.view(Order, where=lambda order: order.stauts == "paid")  # E: attr-defined
+class PaidOrder(Order): ...
+
+
+@iq.view(Order, where=lambda order: order.total)  # E: arg-type
+class DearOrder(Order): ...
+
+
+@iq.entity
+class Desk:
+    paid: Many[PaidOrder] = iq.many(inverse="desk")
+    sum: Decimal = iq.Summation(paid, lambda order: order.amount)  # E: attr-defined

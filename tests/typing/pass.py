@@ -299,3 +299,62 @@ class Person:
 class Friendship:
     one: Person
     other: Person
+
+
+# -- views ----------------------------------------------------------------------------------
+
+
+@iq.view(Person, where=lambda person: person.age >= 18 and person.grown > 0)
+class Adult(Person):
+    """A view has the attributes of what it is of, and methods of its own."""
+
+    def is_old(self) -> bool:
+        return self.age > 80
+
+
+@iq.view(Adult, where=lambda adult: adult.is_old())
+class Elder(Adult): ...
+
+
+@iq.interaction
+class Greet:
+    elder: Elder
+    others: list[Adult]
+
+
+@iq.entity
+class Town:
+    adults: Many[Resident] = iq.many(inverse="town")
+    oldest: int | None = iq.Maximum(adults, of=lambda resident: resident.person.age)
+
+
+@iq.entity
+class Home:
+    town: Town
+    person: Person
+
+
+@iq.view(Home, where=lambda home: home.person.age >= 18)
+class Resident(Home): ...
+
+
+def award_of(elder: Elder) -> Award:
+    return Award(person=elder, age=elder.age)
+
+
+@iq.entity
+class Award:
+    person: Person
+    age: int
+    given = iq.Transform(Elder, award_of)
+
+
+@iq.side_effect(Elder, on="create")
+def congratulate(change: iq.RecordChange[Elder]) -> None:
+    assert_type(change.record, Elder)
+    print(change.record.is_old(), change.record.age)
+
+
+def views(storage: iq.Storage) -> None:
+    assert_type(storage.query(Adult).where(lambda adult: adult.is_old()).all(), list[Adult])
+    assert_type(storage.get(Elder, 1), Elder)

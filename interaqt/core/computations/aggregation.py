@@ -22,7 +22,7 @@ import attrs
 
 from interaqt.core.computations.rule import HOST, LINK, ValueRule
 from interaqt.core.errors import InvalidComputation, Location, being_declared
-from interaqt.core.expressions import Attr, Const, Expr, Fold, Op, Root, case
+from interaqt.core.expressions import Attr, Const, Expr, Fold, Op, Root, all_of, case
 from interaqt.core.fields import ManySpec, Spec
 from interaqt.core.model import Collection, Property, RecordModel, Reference
 from interaqt.core.tracing import Tree, trace_value
@@ -121,9 +121,11 @@ class Target:
 
     def trace(self, function: Callable[[Any], Any], expected: ValueType | Callable[[Tree], ValueType]) -> Expr:
         """The callback, over an element of the collection, as an expression over ``Root(LINK)``."""
-        element: Expr = Root(LINK, self.collection.link)
-        if self.collection.far is not None:
-            element = Attr(element, self.collection.far.name, self.collection.far.type)
+        target, far = self.collection.target, self.collection.far
+        # In terms of what the collection is declared to be of, which may have methods of its own.
+        element: Expr = Root(LINK, target)
+        if far is not None:
+            element = Attr(Root(LINK, self.collection.link), far.name, target.type.optional(far.type.nullable))
         return trace_value(
             function,
             [element],
@@ -189,7 +191,19 @@ class Target:
         return kept, Attr(Root(HOST, record), name, kept.type)
 
     def rule(self, sums: Sequence[Sum], value: Expr | None = None) -> AggregateRule:
-        return AggregateRule(property=self.attribute, collection=self.collection, value=value, sums=tuple(sums))
+        """The rule; what is not in the collection adds nothing, whatever it is."""
+        within = tuple(attrs.evolve(each, contribution=self._within(each.contribution)) for each in sums)
+        return AggregateRule(property=self.attribute, collection=self.collection, value=value, sums=within)
+
+    def _within(self, contribution: Expr) -> Expr:
+        if self.collection.where is None:
+            return contribution
+        zero = Const(ZEROS[contribution.type.kind], contribution.type.optional(False))
+        match contribution:
+            # One condition, where the contribution has one itself.
+            case Op(name="case", args=(condition, value, otherwise)) if otherwise == zero:
+                return case(all_of(self.collection.where, condition), value, zero)
+        return case(self.collection.where, contribution, zero)
 
 
 class Aggregation(Computation):

@@ -122,9 +122,9 @@ class Comparison(Aggregation):
         self.of, self.default = of, default
 
     def condition(self, target: Target, present: Expr) -> Expr:
-        """That ``where`` holds and that there is a value to compare."""
+        """That it is in the collection, that ``where`` holds, and that there is a value to compare."""
         exists = negate(Op("is_null", (present,), BOOL)) if present.type.nullable else TRUE
-        return all_of(self.matches(target) or TRUE, exists)
+        return all_of(target.collection.where or TRUE, self.matches(target) or TRUE, exists)
 
     def value_of(self, target: Target, expected: ValueType) -> Expr:
         """``of`` as the attribute's type; what is of another is said in those words."""

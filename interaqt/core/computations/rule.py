@@ -10,13 +10,10 @@ from typing import ClassVar
 import attrs
 
 from interaqt.core.errors import Location
-from interaqt.core.expressions import Const, Expr
+from interaqt.core.expressions import HOST, LINK, Const, Expr
 from interaqt.core.model import Index, Property, RecordModel, Reference
 
 __all__ = ["HOST", "LINK", "Rule", "ValueRule"]
-
-#: Names of the roots in rules' expressions: the record that has the value, and one that contributes to it.
-HOST, LINK = "host", "link"
 
 
 class Rule(ABC):

@@ -146,7 +146,8 @@ def resolve_change(model: Model, attribute: Property | Reference, transition: Tr
     if attribute.record.is_dictionary:
         record = _only_record(attribute.record, transition, subject)
     elif record is None:
-        fitting = [each for each in interaction.items.values() if each.record is attribute.record]
+        table = attribute.record.root
+        fitting = [each for each in interaction.items.values() if each.record and each.record.root is table]
         if len(fitting) != 1:
             raise InvalidComputation(
                 f"which {attribute.record} to change is not clear: {interaction} has "

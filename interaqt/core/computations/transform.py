@@ -15,6 +15,7 @@ from interaqt.core.event import Event
 from interaqt.core.expressions import Expr, Root, all_of, negate
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import Model, Property, RecordModel, Reference
+from interaqt.core.parts import belongs, in_tables
 from interaqt.core.tracing import Branch, Construction, Leaf, Tree, coerce, trace
 
 __all__ = ["SOURCE", "Creation", "Derivation", "Transform", "Variant", "resolve_transform"]
@@ -129,7 +130,8 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
             location=transform.location,
             hint="decorate the class, and give it to the controller with the other models",
         )
-    if source is record:
+    table = source.root
+    if table is record.root:
         raise InvalidComputation(
             f"a {record} that makes another {record} has no end",
             code="transform.self",
@@ -141,9 +143,9 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
         record=record,
         name=f"{transform.name}__source",
         location=transform.location,
-        type=source.type.optional(),
+        type=table.type.optional(),
         column=f"{transform.name}__source",
-        target=source,
+        target=table,
         hidden=True,
         # The engine deletes what a source made before the source.
         on_delete="cascade",
@@ -158,8 +160,10 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
     )
     record.attributes |= {link.name: link, position.name: position}
     record.unique = (*record.unique, (link.name, position.name))
-    variants = tuple(_variants(tree, (), record, subject, transform.location))
-    record.derivations.append(Derivation(record, source, variants, link, position, transform.name))
+    # What leaves a view takes with it what it made there.
+    within = belongs(source, Root(SOURCE, table))
+    variants = tuple(_variants(tree, (within,), record, subject, transform.location))
+    record.derivations.append(Derivation(record, table, variants, link, position, transform.name))
 
 
 def _variants(
@@ -167,8 +171,8 @@ def _variants(
 ) -> list[Variant]:
     if isinstance(tree, Branch):
         return [
-            *_variants(tree.then, (*path, tree.condition), record, subject, location),
-            *_variants(tree.otherwise, (*path, negate(tree.condition)), record, subject, location),
+            *_variants(tree.then, (*path, in_tables(tree.condition)), record, subject, location),
+            *_variants(tree.otherwise, (*path, negate(in_tables(tree.condition))), record, subject, location),
         ]
     assert isinstance(tree, Leaf)
     made = tree.value if isinstance(tree.value, list | tuple) else [] if tree.value is None else [tree.value]
@@ -213,7 +217,7 @@ def _value(record: RecordModel, name: str, value: object, subject: str, location
             location=location,
         )
     try:
-        return coerce(value, attribute.type)
+        return in_tables(coerce(value, attribute.type))
     except TraceError as error:
         error.at(subject, location)
         raise
