@@ -98,7 +98,8 @@ def _select(query: Any, dialect: MySQLDialect) -> Plan:
         return Plan((query,))
     source, where = _joined(query._where)
     (table,) = query._from_list
-    joined = query.from_(ByKey(source, table, where))
+    by_key = query._where.lhs.name == table.record.key.column
+    joined = query.from_(ByKey(source, table, where, "PRIMARY" if by_key else None))
     joined._where = None
     return Plan((joined,))
 

@@ -21,14 +21,17 @@ _OLD = "old#"
 
 
 class ByKey(peewee.Join):
-    """The rows of a table that a condition finds by their keys for those of a source."""
+    """The rows of a table that a condition finds by their keys, or by another ``index``, for those of a source."""
 
-    def __init__(self, source: peewee.Source, table: peewee.Table, where: peewee.Node) -> None:
+    def __init__(
+        self, source: peewee.Source, table: peewee.Table, where: peewee.Node, index: str | None = "PRIMARY"
+    ) -> None:
         super().__init__(source, table, "STRAIGHT_JOIN", where)
         self._where = where
+        self._hint = "" if index is None else f" FORCE INDEX ({index})"
 
     def __sql__(self, ctx: Any) -> Any:
-        ctx.sql(self.lhs).literal(" STRAIGHT_JOIN ").sql(self.rhs).literal(" FORCE INDEX (PRIMARY)")
+        ctx.sql(self.lhs).literal(" STRAIGHT_JOIN ").sql(self.rhs).literal(self._hint)
         with ctx.scope_normal():
             return ctx.literal(" ON ").sql(self._where)
 

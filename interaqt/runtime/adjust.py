@@ -75,6 +75,9 @@ class Adjust(Reaction):
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
         given = [each for old, new in pairs if (each := self._given(old, new)) is not None]
+        if run.ending:
+            # Nobody asks any more what the values of a host would be that goes, too.
+            given = [each for each in given if not run.is_ending(self.update.host, each[KEY])]
         if not given:
             return
         if len(given) == 1:

@@ -66,7 +66,10 @@ class Compare(Reaction):
                 moves.append(Move(left, key, before, after))
             else:
                 moves += [Move(left, key, before, None), Move(come, key, None, after)]
-        self.update.apply(run, [each for each in moves if each.host is not None and each.old != each.new])
+        moves = [each for each in moves if each.host is not None and each.old != each.new]
+        if run.ending:
+            moves = [each for each in moves if not run.is_ending(self.update.host, each.host)]
+        self.update.apply(run, moves)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         return self.update.produces()

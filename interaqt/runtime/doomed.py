@@ -21,8 +21,9 @@ Place = tuple[RecordModel, Any]
 class Doomed:
     """All that is deleted with some records: what refers to them by cascade, and so on.
 
-    ``order`` has whatever refers to another one before it. Where they refer to one another in a
-    circle, a reference that may be None is in ``released``, as are those from records that stay.
+    ``groups`` are of one record each, to be deleted together: none of a group refers to another one
+    of it, and whatever refers to one of it is in a group before. Where they refer to one another in
+    a circle, a reference that may be None is in ``released``, as are those from records that stay.
     """
 
     def __init__(self, run: Run, record: RecordModel, keys: Iterable[Any]) -> None:
@@ -30,22 +31,26 @@ class Doomed:
         self._referring: dict[Place, dict[Place, list[Reference]]] = {}
         self.released: dict[Place, list[tuple[Place, Reference]]] = {}
         self._gather([(record, key) for key in keys])
-        self.order = self._ordered()
+        self.groups = self._ordered()
+
+    def places(self) -> set[Place]:
+        return set(self._referring)
 
     def _gather(self, found: list[Place]) -> None:
         stays: list[tuple[Place, Place, Reference]] = []
         while found:
-            target = found.pop()
-            if target in self._referring:
-                continue
-            self._referring[target] = {}
-            for reference in self._run.planner.rows(target[0]).dependents:
-                for place in self._run.referring(reference, target[1]):
-                    if reference.on_delete == "cascade":
-                        self._refers(place, target, reference)
-                        found.append(place)
-                    else:
-                        stays.append((place, target, reference))
+            targets = _by_record(place for place in found if place not in self._referring)
+            found = []
+            for record, keys in targets.items():
+                self._referring |= {(record, key): {} for key in keys}
+            for record, keys in targets.items():
+                for reference in self._run.planner.rows(record).dependents:
+                    for place, target in self._run.referring(reference, keys):
+                        if reference.on_delete == "cascade":
+                            self._refers(place, target, reference)
+                            found.append(place)
+                        else:
+                            stays.append((place, target, reference))
         for place, target, reference in stays:
             if place in self._referring:
                 self._refers(place, target, reference)
@@ -55,11 +60,11 @@ class Doomed:
 
     def _restricted(self) -> None:
         """A reference that forbids a deletion forbids none where its own record goes, too, and first."""
-        records = {record for record, _ in self._referring}
-        for target in self._referring if len(self._referring) > 1 else ():
-            for reference in self._run.planner.model.referring_to(target[0]):
-                if reference.on_delete == "restrict" and reference.record in records:
-                    for place in self._run.referring(reference, target[1]):
+        targets = _by_record(self._referring) if len(self._referring) > 1 else {}
+        for record, keys in targets.items():
+            for reference in self._run.planner.model.referring_to(record):
+                if reference.on_delete == "restrict" and reference.record in targets:
+                    for place, target in self._run.referring(reference, keys):
                         if place in self._referring:
                             self._refers(place, target, reference)
 
@@ -68,12 +73,24 @@ class Doomed:
         if place != target:
             self._referring[target].setdefault(place, []).append(reference)
 
-    def _ordered(self) -> list[Place]:
+    def _ordered(self) -> list[tuple[RecordModel, list[Any]]]:
+        sorter = self._sorter()
+        groups: list[tuple[RecordModel, list[Any]]] = []
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            groups += _by_record(ready).items()
+            sorter.done(*ready)
+        return groups
+
+    def _sorter(self) -> TopologicalSorter[Place]:
         while True:
+            sorter = TopologicalSorter(self._referring)
             try:
-                return list(TopologicalSorter(self._referring).static_order())
+                sorter.prepare()
             except CycleError as error:
                 self._cut(error.args[1])
+            else:
+                return sorter
 
     def _cut(self, circle: list[Place]) -> None:
         """Release one of a circle from the next: one reference of it may be None, or it could not have been made."""
@@ -84,3 +101,11 @@ class Doomed:
                 self.released.setdefault(target, []).extend((place, each) for each in references)
                 return
         raise AssertionError(f"{circle} refer to one another, and none of them can have been the first")
+
+
+def _by_record(places: Iterable[Place]) -> dict[RecordModel, list[Any]]:
+    """The keys of records of each kind, each once, in order."""
+    found: dict[RecordModel, dict[Any, None]] = {}
+    for record, key in places:
+        found.setdefault(record, {})[key] = None
+    return {record: sorted(keys) for record, keys in found.items()}

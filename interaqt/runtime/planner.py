@@ -17,7 +17,6 @@ from typing import Any
 import attrs
 
 from interaqt.core.computations import Rule
-from interaqt.core.expressions import Root
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.runtime.completion import Completion
 from interaqt.runtime.graph import Graph
@@ -27,7 +26,7 @@ from interaqt.runtime.keepers import keeper_of
 from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.watching import Watching
-from interaqt.storage.prepared import Prepared, Stored
+from interaqt.storage.prepared import PreparedRows, Reader, Stored
 from interaqt.storage.schema import Schema
 from interaqt.storage.statements import Statements
 
@@ -51,7 +50,7 @@ class Planner:
         self._deleted: dict[RecordModel, Reactions] = {}
         self._updated: dict[tuple[RecordModel, frozenset[str]], Reactions] = {}
         self._rows: dict[RecordModel, RowStatements] = {}
-        self._referring: dict[Reference, Prepared] = {}
+        self._referring: dict[Reference, tuple[PreparedRows, Reader]] = {}
         self._keepers: dict[Rule, Keeper[Any]] = {}
         self._completions: dict[RecordModel, Completion] = {}
         self._identified: dict[RecordModel, Identified] = {}
@@ -74,13 +73,11 @@ class Planner:
             self._identified[record] = Identified(self, record)
         return self._identified[record]
 
-    def referring(self, reference: Reference) -> Prepared:
-        """Finds the records whose reference is the slot ``key``."""
+    def referring(self, reference: Reference) -> tuple[PreparedRows, Reader]:
+        """Finds the records whose reference leads to one with a given key; reads their keys and the reference."""
         if reference not in self._referring:
-            other = Root("other", reference.record)
-            self._referring[reference] = self.statements.reaching(
-                reference.record, (reference.name,), "other", [other], lock=True
-            )
+            reader = Reader(self.schema, (reference.record.key, reference))
+            self._referring[reference] = self.statements.referring(reference), reader
         return self._referring[reference]
 
     def created(self, record: RecordModel) -> Reactions:

@@ -239,6 +239,10 @@ class RowStatements:
         return self.planner.statements.delete(self.record, self.told_when_deleted)
 
     @cached_property
+    def delete_rows(self) -> PreparedRows:
+        return self.planner.statements.delete_rows(self.record, self.told_when_deleted)
+
+    @cached_property
     def deleted_reader(self) -> Reader:
         return Reader(self.planner.schema, self.told_when_deleted)
 

@@ -62,7 +62,8 @@ class Run:
         self.mutations: list[Mutation | Membership | Created] = []
         self.proven: set[tuple[RecordModel, Any]] = set()
         """Records that are known to exist: a foreign key, a lock or an update says so."""
-        self._ending: Set[Place] = frozenset()
+        self.ending: Set[Place] = frozenset()
+        """What a deletion that is going on will reach."""
         self._due: dict[Derivation, tuple[Derive, dict[Any, bool]]] = {}
 
     def forget_proofs(self) -> None:
@@ -227,32 +228,40 @@ class Run:
     def delete(self, record: RecordModel, keys: Sequence[Any]) -> int:
         """Delete records, and before them what goes with them; answers how many there were."""
         if not self.planner.rows(record).dependents:
-            return sum(self._remove(record, key) for key in keys)
+            return len(self._remove(record, keys))
         doomed = Doomed(self, record, keys)
-        before = self._ending
-        self._ending = before | set(doomed.order)
+        before = self.ending
+        self.ending = before | doomed.places()
         deleted = 0
-        for place in doomed.order:
-            for (other, other_key), reference in doomed.released.get(place, ()):
-                old = self.read(other, other_key, frozenset({reference.name}))
-                if old is not None:
-                    self.change(other, old, {reference.name: None})
+        for kind, these in doomed.groups:
+            for key in these:
+                for (other, other_key), reference in doomed.released.get((kind, key), ()):
+                    old = self.read(other, other_key, frozenset({reference.name}))
+                    if old is not None:
+                        self.change(other, old, {reference.name: None})
             # What is derived may have to let go of it, too.
             self.settle()
-            gone = self._remove(*place)
-            deleted += gone if place[0] is record and place[1] in keys else 0
-        self._ending = before
+            gone = self._remove(kind, these)
+            deleted += sum(key in keys for key in gone) if kind is record else 0
+        self.ending = before
         return deleted
 
     def is_ending(self, record: RecordModel, key: Any) -> bool:
         """Whether a deletion that is going on will reach the record: then nothing is derived from it any more."""
-        return (record, key) in self._ending
+        return (record, key) in self.ending
 
-    def _remove(self, record: RecordModel, key: Any) -> int:
+    def _remove(self, record: RecordModel, keys: Sequence[Any]) -> list[Any]:
+        """Delete rows by one statement; answers the keys of those that there were."""
+        if not keys:
+            return []
         statements = self.planner.rows(record)
-        rows = statements.delete.run(self.tx, {KEY: key}).fetchall()
-        self._gone(record, [statements.deleted_reader.image(row) for row in rows])
-        return len(rows)
+        if len(keys) == 1:
+            result = statements.delete.run(self.tx, {KEY: keys[0]})
+        else:
+            result = statements.delete_rows.run(self.tx, [{KEY: key} for key in sorted(keys)])
+        images = [statements.deleted_reader.image(row) for row in result.fetchall()]
+        self._gone(record, images)
+        return [image[record.key.name] for image in images]
 
     def end(self, rule: Ending, deletion: Prepared, search: Prepared, given: Mapping[str, Any]) -> None:
         """Delete the records that a ``deleted_by`` finds, by one statement where nothing refers to them."""
@@ -265,12 +274,12 @@ class Run:
         found = search.run(self.tx, given).fetchall()
         self.delete(rule.record, [stored if convert is None else convert(stored) for (stored,) in found])
 
-    def referring(self, reference: Reference, key: Any) -> Iterator[Place]:
-        """The records whose reference leads to the one with the key, locked."""
-        statement = self.planner.referring(reference)
-        convert = self.planner.schema.dialect.from_db(reference.record.key.type)
-        for (stored,) in statement.run(self.tx, {KEY: key}).fetchall():
-            yield reference.record, stored if convert is None else convert(stored)
+    def referring(self, reference: Reference, keys: Iterable[Any]) -> Iterator[tuple[Place, Place]]:
+        """The records whose reference leads to one with a key among these, locked, each with that one."""
+        statement, reader = self.planner.referring(reference)
+        for row in statement.run(self.tx, [{KEY: key} for key in keys]).fetchall():
+            image = reader.image(row)
+            yield (reference.record, image[reference.record.key.name]), (reference.target, image[reference.name])
 
     def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
         if not images:

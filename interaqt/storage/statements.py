@@ -119,12 +119,23 @@ class Statements:
         query = table.delete().where(self.node(plain(condition), {root: Row(table)}))
         return self.prepared(query.returning(*[column(table, each) for each in returning]))
 
-    def delete_rows(self, record: RecordModel) -> PreparedRows:
-        """DELETE the rows with the given keys."""
+    def referring(self, reference: Reference) -> PreparedRows:
+        """SELECT the keys of rows whose reference is one of the given keys, and that; locked in the order of keys."""
+        table = self.schema.table(reference.record)
+        rows = RowsOf(self.schema, "named", [(KEY, reference.target.key.type)])
+        key, target = column(table, reference.record.key), column(table, reference)
+        query = table.select(key, target).where(target.in_(peewee.Select([rows.source], [rows.column(KEY)])))
+        return PreparedRows(self._locked(query.order_by(key)), rows, self.schema)
+
+    def delete_rows(self, record: RecordModel, returning: Sequence[Stored] = ()) -> PreparedRows:
+        """DELETE the rows with the given keys; answers what they were."""
         table = self.schema.table(record)
         rows = RowsOf(self.schema, "named", [(KEY, record.key.type)])
         chosen = column(table, record.key).in_(peewee.Select([rows.source], [rows.column(KEY)]))
-        return PreparedRows(table.delete().where(chosen), rows, self.schema)
+        query = table.delete().where(chosen)
+        if returning:
+            query = query.returning(*[column(table, each) for each in returning])
+        return PreparedRows(query, rows, self.schema)
 
     def some(self, record: RecordModel, root: str, condition: Expr) -> Prepared:
         """SELECT and lock the keys of rows for which the condition holds: at most the slot ``batch`` of them.
