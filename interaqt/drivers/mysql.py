@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import pymysql
 from pymysql.constants import CLIENT
@@ -21,7 +21,7 @@ from interaqt.drivers.mysql_reader import MySQLReader
 from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.pipeline import PipelinedTransaction
 from interaqt.drivers.pool import PooledDatabase
-from interaqt.storage.database import Executor, Violation
+from interaqt.storage.database import Anomaly, Capability, Executor, Violation
 
 __all__ = ["MySQLDB"]
 
@@ -33,6 +33,21 @@ _MODE = (
 )
 #: The oldest versions that have all that statements are made of: JSON_TABLE, CHECK, NO PAD collations.
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0, 17)}
+
+_CAPABILITY = Capability(
+    transactions=True,
+    isolation={
+        "READ COMMITTED": frozenset(get_args(Anomaly)) - {"dirty read"},
+        # No lost update where the server has innodb_snapshot_isolation.
+        "REPEATABLE READ": frozenset({"lost update", "write skew", "double booking"}),
+        "SERIALIZABLE": frozenset(),
+    },
+    concurrent_writers=True,
+    row_locks=True,
+    savepoints=True,
+    pipeline=True,
+    returning=False,
+)
 
 
 class MySQLDB(PooledDatabase[Session]):
@@ -63,7 +78,7 @@ class MySQLDB(PooledDatabase[Session]):
         self.arguments = connection_arguments(dsn, arguments)
         self.lock_timeout = lock_timeout
         self._flavor = flavor
-        super().__init__(pool_size, pipeline, timeout, returning=False)
+        super().__init__(pool_size, pipeline, timeout, capability=_CAPABILITY)
 
     @cached_property
     def dialect(self) -> MySQLDialect:  # type: ignore[override]

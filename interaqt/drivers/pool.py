@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, TypeVar
 
+import attrs
+
 from interaqt.core.errors import StorageError
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.pipeline import PipelinedSession, PipelinedTransaction
@@ -21,7 +23,6 @@ __all__ = ["PooledDatabase"]
 
 #: Seconds after which a connection that nobody needed, or that is old, is closed when another comes back.
 IDLE, OLD = 600.0, 3600.0
-LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 S = TypeVar("S", bound=PipelinedSession)
 
@@ -29,20 +30,12 @@ S = TypeVar("S", bound=PipelinedSession)
 class PooledDatabase(Database, Generic[S]):
     """Connections are opened when one is needed, at most ``pool_size`` of them."""
 
-    def __init__(self, pool_size: int, pipeline: bool, timeout: float, *, returning: bool) -> None:
+    def __init__(self, pool_size: int, pipeline: bool, timeout: float, *, capability: Capability) -> None:
         if pool_size < 1:
             raise ValueError(f"pool_size is at least 1, not {pool_size}")
         self.pool_size = pool_size
         self.timeout = timeout
-        self.capability = Capability(
-            transactions=True,
-            isolation=LEVELS,
-            concurrent_writers=True,
-            row_locks=True,
-            savepoints=True,
-            pipeline=pipeline,
-            returning=returning,
-        )
+        self.capability = attrs.evolve(capability, pipeline=capability.pipeline and pipeline)
         self._closed = False
         self._forget()
         forget_at_fork(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 
@@ -12,7 +12,7 @@ from interaqt.drivers.pipeline import ConnectionLost, QueuedResult
 from interaqt.drivers.pool import PooledDatabase
 from interaqt.drivers.postgresql_dialect import PostgreSQLDialect
 from interaqt.drivers.postgresql_session import Session
-from interaqt.storage.database import Executor, Row, Violation
+from interaqt.storage.database import Anomaly, Capability, Executor, Row, Violation
 
 __all__ = ["PostgreSQLDB"]
 
@@ -32,6 +32,20 @@ _TIMED_OUT = frozenset({"57014", "25P03"})
 _LOCK_NOT_AVAILABLE = "55P03"
 _VIOLATIONS = {"23505": "unique", "23502": "not_null", "23503": "foreign_key", "23514": "check", "23P01": "unique"}
 
+_CAPABILITY = Capability(
+    transactions=True,
+    isolation={
+        "READ COMMITTED": frozenset(get_args(Anomaly)) - {"dirty read"},
+        "REPEATABLE READ": frozenset({"write skew", "double booking"}),
+        "SERIALIZABLE": frozenset(),
+    },
+    concurrent_writers=True,
+    row_locks=True,
+    savepoints=True,
+    pipeline=True,
+    returning=True,
+)
+
 
 class PostgreSQLDB(PooledDatabase[Session]):
     """``PostgreSQLDB("postgresql://user@host/name")``, with any connection string of libpq's.
@@ -50,7 +64,7 @@ class PostgreSQLDB(PooledDatabase[Session]):
         self.dsn = dsn
         self.dialect = PostgreSQLDialect()
         self.peewee = self.dialect.peewee
-        super().__init__(pool_size, pipeline, timeout, returning=True)
+        super().__init__(pool_size, pipeline, timeout, capability=_CAPABILITY)
 
     def _connect(self) -> Session:
         connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)

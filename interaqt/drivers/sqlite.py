@@ -35,7 +35,7 @@ class SQLiteDB(Database):
 
     capability = Capability(
         transactions=True,
-        isolation=("READ COMMITTED", "SERIALIZABLE"),
+        isolation={"READ COMMITTED": frozenset(), "SERIALIZABLE": frozenset()},
         concurrent_writers=False,
         row_locks=False,
         savepoints=True,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 import peewee
@@ -16,9 +16,25 @@ from interaqt.core.errors import StorageError
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["Capability", "Database", "Executor", "Recorder", "Result", "Row", "Transaction", "Violation", "ended"]
+__all__ = [
+    "Anomaly",
+    "Capability",
+    "Database",
+    "Executor",
+    "Recorder",
+    "Result",
+    "Row",
+    "Transaction",
+    "Violation",
+    "ended",
+]
 
 Row = tuple[Any, ...]
+
+#: What transactions that go on at the same time may do to each other, and no order of one after the other would.
+Anomaly = Literal[
+    "dirty read", "non-repeatable read", "read skew", "phantom", "lost update", "write skew", "double booking"
+]
 
 
 class Result(Protocol):
@@ -69,8 +85,8 @@ class Capability:
     """What a driver promises of its transactions; a contract test holds it to that."""
 
     transactions: bool
-    isolation: tuple[str, ...]
-    """Levels that can be asked for, weakest first: ``READ COMMITTED``, ``SERIALIZABLE``."""
+    isolation: Mapping[str, frozenset[Anomaly]]
+    """Levels that can be asked for, weakest first, and which anomalies each lets happen."""
     concurrent_writers: bool
     """False where writers queue up for the whole database."""
     row_locks: bool

@@ -9,6 +9,7 @@ import pytest
 
 import interaqt as iq
 from interaqt import Many
+from interaqt.storage.database import Database
 
 
 @iq.interaction
@@ -116,8 +117,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(postgresql_db: Any) -> Shop:
-    return Shop(postgresql_db)
+def shop(server: Database) -> Shop:
+    return Shop(server)
 
 
 def test_a_review_added_while_its_author_is_renamed_counts_by_the_new_name(shop: Shop) -> None:
