@@ -16,6 +16,7 @@ from typing import Any
 
 from interaqt.core.decimals import EXACT, from_float
 from interaqt.core.expressions import Const, Expr, Op
+from interaqt.core.moments import earliest, microseconds
 from interaqt.core.types import Kind
 
 __all__ = ["Leaf", "compile_function", "compile_tuple", "python_source"]
@@ -50,6 +51,7 @@ _TEMPLATES = {
     "startswith": "{0}.startswith({1})",
     "endswith": "{0}.endswith({1})",
     "replace": "{0}.replace({1}, {2})",
+    "microseconds": "_microseconds({0})",
 }
 
 #: Decimals by a context that keeps every digit, as the databases do.
@@ -69,6 +71,8 @@ _GLOBALS: dict[str, Any] = {
     "_floor": math.floor,
     "_ceil": math.ceil,
     "_trunc": math.trunc,
+    "_microseconds": microseconds,
+    "_earliest": earliest,
 }
 
 _serial = itertools.count(1)
@@ -89,6 +93,8 @@ def python_source(expr: Expr, leaf: Leaf, names: dict[str, Any]) -> str:
             sources = [python_source(arg, leaf, names) for arg in args]
             choices = [f"{then} if {when} else " for when, then in zip(sources[:-1:2], sources[1::2], strict=True)]
             return f"({''.join(choices)}{sources[-1]})"
+        case Op(name="earliest", args=args):
+            return f"_earliest({', '.join(python_source(arg, leaf, names) for arg in args)})"
         case Op(name="in", args=(value, *constants)):
             among = tuple(constant.value for constant in constants if isinstance(constant, Const))
             return f"({python_source(value, leaf, names)} in {_constant(among, names)})"

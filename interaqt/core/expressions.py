@@ -174,7 +174,7 @@ OPERATIONS: dict[str, str] = {
     "sub": "also (DATETIME, DATETIME), (DATETIME, TIMEDELTA), (DATE, DATE), (DATE, TIMEDELTA)",
     "mul": "also (TIMEDELTA, INT)",
     "truediv": "(FLOAT, FLOAT); the divisor is known not to be 0",
-    "floordiv": "INT: floored like Python; DECIMAL: truncated like decimal; divisor not 0",
+    "floordiv": "INT, and TIMEDELTAs to INT: floored like Python; DECIMAL: truncated like decimal; divisor not 0",
     "mod": "INT: sign of the divisor; DECIMAL: sign of the dividend; divisor not 0",
     "neg": "",
     "abs": "",
@@ -211,6 +211,9 @@ OPERATIONS: dict[str, str] = {
     "date": "DATETIME to DATE",
     "days": "of a TIMEDELTA, floored as timedelta.days",
     "total_seconds": "TIMEDELTA to FLOAT",
+    # moments, for what works out when a value changes
+    "microseconds": "INT: of a TIMEDELTA; of a DATE or DATETIME, since 1970; no further from 0 than 10 ** 18",
+    "earliest": "the least of the INTs that are not None, which each may be; None where none is",
 }
 
 

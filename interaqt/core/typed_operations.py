@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import operator
 from decimal import Decimal
@@ -116,7 +117,7 @@ def arithmetic(name: str, left: Expr, right: Expr) -> Expr:
     if made is not None:
         return Op(name, (left, right), made)
     if name in ("truediv", "floordiv", "mod"):
-        return divide(name, left, right)
+        return _how_often(left, right) if _are_spans(name, left, right) else divide(name, left, right)
     both = _both_numbers(name, left, right)
     return Op(name, both, ValueType(both[0].type.kind))
 
@@ -140,6 +141,16 @@ def _kinds(left: Kind, right: Kind) -> str:
     return f"two {left.value}s" if left is right else f"{left.value} and {right.value}"
 
 
+def _are_spans(name: str, left: Expr, right: Expr) -> bool:
+    return name == "floordiv" and left.type.kind is right.type.kind is Kind.TIMEDELTA
+
+
+def _how_often(left: Expr, right: Expr) -> Expr:
+    """How often a duration goes into another."""
+    _require_divisor("floordiv", left, right, Const(dt.timedelta(0), TIMEDELTA))
+    return Op("floordiv", (left, right), INT)
+
+
 def divide(name: str, left: Expr, right: Expr) -> Expr:
     """A quotient or remainder; the run must know that the divisor is not 0."""
     both = _both_numbers(name, left, right)
@@ -152,9 +163,17 @@ def divide(name: str, left: Expr, right: Expr) -> Expr:
         )
     if name != "truediv" and kind is Kind.FLOAT:
         refuse(f"{describe(left)} {symbol} {describe(right)}: {symbol} on float can't be traced", "use int or Decimal")
-    zero = to_kind(Const(0, INT), right.type.kind) or Const(0, INT)
+    _require_divisor(name, left, right, to_kind(Const(0, INT), right.type.kind) or Const(0, INT))
+    if name == "truediv":
+        one, other = to_kind(both[0], Kind.FLOAT), to_kind(both[1], Kind.FLOAT)
+        return Op("truediv", (one or left, other or right), FLOAT)
+    return Op(name, both, ValueType(kind))
+
+
+def _require_divisor(name: str, left: Expr, right: Expr, zero: Expr) -> None:
+    symbol = _SYMBOLS[name]
     if isinstance(right, Const):
-        if right.value == 0:
+        if right == zero:
             refuse("the divisor is 0")
     elif current().decide(Op("eq", (right, zero), BOOL)):
         shown = right.name if hasattr(right, "name") and not isinstance(right, Op) else "y"
@@ -162,10 +181,6 @@ def divide(name: str, left: Expr, right: Expr) -> Expr:
             f"the divisor may be 0: {describe(right)}",
             f"write `x {symbol} {shown} if {shown} else ...` with what it shall be then",
         )
-    if name == "truediv":
-        one, other = to_kind(both[0], Kind.FLOAT), to_kind(both[1], Kind.FLOAT)
-        return Op("truediv", (one or left, other or right), FLOAT)
-    return Op(name, both, ValueType(kind))
 
 
 def power(base: Expr, exponent: object) -> Expr:

@@ -18,12 +18,13 @@ import peewee
 
 from interaqt.core.errors import InvalidValue
 from interaqt.core.expressions import Const, Op
+from interaqt.core.moments import FURTHEST
 from interaqt.core.types import Kind, ValueType
 from interaqt.drivers.mysql_case import lower, upper
 from interaqt.drivers.mysql_plans import plan
 from interaqt.drivers.mysql_values import literal, plain_decimal
 from interaqt.storage.convert import Convert, json_reader, microseconds, stored_type
-from interaqt.storage.dialect import COMMON, WHITE_SPACE, Dialect, OperationKey, Renderer, RowsSource
+from interaqt.storage.dialect import COMMON, WHITE_SPACE, Dialect, OperationKey, Renderer, RowsSource, earliest
 from interaqt.storage.programs import Plan
 from interaqt.storage.sql import Slot, template
 
@@ -98,6 +99,9 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     ("floordiv", _INT): _dividing(
         "({0} DIV {1} - CASE WHEN {0} % {1} <> 0 AND ({0} < 0) <> ({1} < 0) THEN 1 ELSE 0 END)", "SIGNED"
     ),
+    ("floordiv", _TIMEDELTA): _dividing(
+        "({0} DIV {1} - CASE WHEN {0} % {1} <> 0 AND ({0} < 0) <> ({1} < 0) THEN 1 ELSE 0 END)", "SIGNED"
+    ),
     ("mod", _INT): _dividing(
         "({0} % {1} + CASE WHEN {0} % {1} <> 0 AND ({0} < 0) <> ({1} < 0) THEN {1} ELSE 0 END)", "SIGNED"
     ),
@@ -150,6 +154,9 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     "days": f"({{0}} DIV {_DAY} - ({{0}} % {_DAY} < 0))",
     # Through an exact number, since not every count of microseconds is a DOUBLE.
     "total_seconds": "CAST({0} * 0.000001 AS DOUBLE)",
+    "microseconds": "timestampdiff(MICROSECOND, '1970-01-01', {0})",
+    ("microseconds", _TIMEDELTA): f"greatest(least({{0}}, {FURTHEST}), -{FURTHEST})",
+    "earliest": earliest("least"),
 }
 
 

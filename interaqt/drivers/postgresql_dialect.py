@@ -14,9 +14,10 @@ import peewee
 
 from interaqt.core.decimals import EXACT
 from interaqt.core.expressions import Const, Op
+from interaqt.core.moments import FURTHEST
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import UTC, Convert, json_reader
-from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, trimming
+from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, places, trimming
 from interaqt.storage.sql import Slot, template
 
 __all__ = ["PostgreSQLDialect"]
@@ -39,6 +40,10 @@ def _round_to(dialect: Dialect, op: Op, nodes: Sequence[peewee.Node]) -> peewee.
     )
 
 
+def _seconds(node: str) -> str:
+    return f"extract(epoch FROM {node})"
+
+
 def _days(node: str) -> str:
     return f"floor(floor(extract(epoch FROM {node})) / 86400)"
 
@@ -51,6 +56,10 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     ("ge", _STR): '({0} COLLATE "C" >= {1})',
     ("floordiv", _DECIMAL): "div({0}, {1})",
     ("mod", _DECIMAL): "mod({0}, {1})",
+    ("floordiv", _TIMEDELTA): (
+        f"CAST(div({_seconds('{0}')}, {_seconds('{1}')}) - CASE WHEN mod({_seconds('{0}')}, {_seconds('{1}')}) <> 0"
+        " AND ({0} < interval '0') <> ({1} < interval '0') THEN 1 ELSE 0 END AS BIGINT)"
+    ),
     ("abs", _TIMEDELTA): "CASE WHEN {0} < interval '0' THEN - {0} ELSE {0} END",
     ("add", _DATE): f"({{0}} + CAST({_days('{1}')} AS INTEGER))",
     ("sub", _DATE): f"({{0}} - CAST({_days('{1}')} AS INTEGER))",
@@ -87,6 +96,12 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     "date": "CAST({0} AS DATE)",
     "days": f"CAST({_days('{0}')} AS BIGINT)",
     "total_seconds": "CAST(extract(epoch FROM {0}) AS DOUBLE PRECISION)",
+    "microseconds": f"CAST({_seconds('{0}')} * 1000000 AS BIGINT)",
+    ("microseconds", _TIMEDELTA): (
+        f"CAST(greatest(least({_seconds('{0}')} * 1000000, {FURTHEST}), -{FURTHEST}) AS BIGINT)"
+    ),
+    # It takes no notice of NULL, where there is anything else.
+    "earliest": lambda dialect, op, nodes: template(f"least({', '.join(places(nodes))})", *nodes),
 }
 
 

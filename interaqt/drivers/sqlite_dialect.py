@@ -12,9 +12,10 @@ from typing import Any
 import peewee
 
 from interaqt.core.expressions import Const, Op
+from interaqt.core.moments import FURTHEST
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import Convert, decimal_text, iso_datetime, json_reader, microseconds, stored_type
-from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, trimming
+from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, earliest, trimming
 from interaqt.storage.sql import Slot, template
 
 __all__ = ["SQLiteDialect"]
@@ -46,6 +47,7 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     ("add", _DATETIME): "iq_datetime_add({0}, {1})",
     ("sub", _DATETIME): "iq_datetime_add({0}, - {1})",
     ("sub", _DATETIME, _DATETIME): "iq_datetime_sub({0}, {1})",
+    ("floordiv", _TIMEDELTA): COMMON["floordiv", Kind.INT],
     ("add", _DATE): "iq_date_add({0}, {1}, 1)",
     ("sub", _DATE): "iq_date_add({0}, {1}, -1)",
     ("sub", _DATE, _DATE): "iq_date_sub({0}, {1})",
@@ -86,6 +88,9 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
     "date": "substr({0}, 1, 10)",
     "days": "({0} / 86400000000 - ({0} % 86400000000 < 0))",
     "total_seconds": "iq_total_seconds({0})",
+    "microseconds": "iq_since({0})",
+    ("microseconds", _TIMEDELTA): f"max(min({{0}}, {FURTHEST}), -{FURTHEST})",
+    "earliest": earliest("min"),
 }
 
 

@@ -14,6 +14,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 from typing import Any
 
 from interaqt.core.decimals import EXACT, from_float
+from interaqt.core.moments import microseconds
 from interaqt.storage.convert import decimal_text, iso_datetime
 
 __all__ = ["FUNCTIONS", "register"]
@@ -81,6 +82,11 @@ def _date_sub(left: str, right: str) -> int:
     return (dt.date.fromisoformat(left) - dt.date.fromisoformat(right)).days * _DAY
 
 
+def _since(value: str) -> int:
+    found = dt.datetime.fromisoformat(value)
+    return microseconds(found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC))
+
+
 _MICROSECOND = dt.timedelta(microseconds=1)
 _DAY = 86_400_000_000
 
@@ -111,5 +117,6 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "iq_datetime_sub": (2, _datetime_sub),
     "iq_date_add": (3, _date_add),
     "iq_date_sub": (2, _date_sub),
+    "iq_since": (1, _since),
     "iq_total_seconds": (1, lambda value: value / 1_000_000),
 }

@@ -23,7 +23,17 @@ from interaqt.storage.sql import template
 if TYPE_CHECKING:
     from interaqt.core.model import RecordModel
 
-__all__ = ["COMMON", "WHITE_SPACE", "Dialect", "OperationKey", "Renderer", "RowsSource", "trimming"]
+__all__ = [
+    "COMMON",
+    "WHITE_SPACE",
+    "Dialect",
+    "OperationKey",
+    "Renderer",
+    "RowsSource",
+    "earliest",
+    "places",
+    "trimming",
+]
 
 OperationKey = str | tuple[str, Kind] | tuple[str, Kind, Kind]
 Renderer = str | Callable[["Dialect", Op, Sequence[Node]], Node]
@@ -59,6 +69,24 @@ def trimming(function: str) -> Renderer:
 
     return render
 
+
+def places(nodes: Sequence[Node]) -> list[str]:
+    """A place in a template for each node."""
+    return [f"{{{index}}}" for index in range(len(nodes))]
+
+
+def earliest(function: str) -> Renderer:
+    """By a function that answers NULL where any argument is."""
+
+    def render(dialect: Dialect, op: Op, nodes: Sequence[Node]) -> Node:
+        known = ", ".join(f"coalesce({place}, {_NEVER})" for place in places(nodes))
+        return template(f"nullif({function}({known}), {_NEVER})", *nodes)
+
+    return render
+
+
+#: Later than any moment.
+_NEVER = 2**63 - 1
 
 #: What every dialect spells alike.
 COMMON: dict[OperationKey, Renderer] = {

@@ -190,6 +190,10 @@ def _rules(
         old = Const(draw(st.text(ALPHABET, min_size=1, max_size=2)), ValueType(s))
         return _op("replace", some(s), old, draw(_constants(s)), kind=s)
 
+    def how_often() -> Expr:
+        other = Const(draw(_VALUES[span].filter(bool)), ValueType(span))
+        return _op("floordiv", some(span), other, kind=i)
+
     def times() -> Expr:
         return _op("mul", draw(_leaf(span, columns)), Const(draw(st.integers(-9, 9)), ValueType(i)), kind=span)
 
@@ -201,7 +205,8 @@ def _rules(
             two("startswith", s, s, b), two("endswith", s, s, b), two("contains", s, s, b)],
         i: [lambda: number(i), lambda: number(i), lambda: divided("floordiv", i), lambda: divided("mod", i),
             one("to_int", b, i), lambda: whole("floor"), lambda: whole("ceil"), lambda: whole("trunc"),
-            lambda: whole("round"), one("length", s, i), one("length", Kind.BYTES, i), one("days", span, i), *parts],
+            lambda: whole("round"), one("length", s, i), one("length", Kind.BYTES, i), one("days", span, i), how_often,
+            *parts],
         f: [lambda: number(f), lambda: divided("truediv", f), one("to_float", i, f), one("to_float", d, f),
             one("total_seconds", span, f)],
         d: [lambda: number(d), lambda: divided("floordiv", d), lambda: divided("mod", d), one("to_decimal", i, d),
@@ -237,6 +242,8 @@ def _bound(expr: Expr) -> int:
             return max(inner[0], inner[1]) * 100
         case "total_seconds":
             return 10**10
+        case "floordiv" if expr.args[0].type.kind is Kind.TIMEDELTA:
+            return 10**15
         case "year" | "length" | "days" | "microsecond":
             return 10**6
         case "case":

@@ -116,6 +116,7 @@ TIMES += [dt.datetime(2025, 6, 1, 1, 30, tzinfo=dt.timezone(dt.timedelta(hours=5
 SPANS = [dt.timedelta(0), dt.timedelta(hours=-1), dt.timedelta(days=-1, microseconds=1), dt.timedelta(days=1.5)]
 SPANS += [dt.timedelta(days=400, seconds=86399, microseconds=999999), dt.timedelta(microseconds=-1)]
 LONG = [dt.timedelta(days=999_999, microseconds=1), dt.timedelta(days=-999_999, hours=23, microseconds=999_999)]
+FAR = [dt.timedelta(days=20_000_000), dt.timedelta(days=-20_000_000)]
 SHIFTS = [(t, s) for t in TIMES[2:] for s in SPANS]
 IDS = [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.UUID("0a000000-0000-4000-8000-00000000000b")]
 
@@ -198,6 +199,9 @@ CASES: list[Case] = [
     *over("sub", SPAN, *((a, b) for a in SPANS for b in SPANS + LONG)),
     *over("mul", SPAN, *((a, n) for a in SPANS for n in (0, 1, -1, 3, -7, 1000))),
     *over("neg", SPAN, *SPANS, *LONG),
+    *over("floordiv", INT, *((a, b) for a in SPANS + LONG for b in SPANS[1:] + LONG)),
+    *over("microseconds", INT, *DATES, *TIMES, *SPANS, *LONG, *FAR),
+    *over("earliest", INT, (3, 1, 2), (-1, LEAST), (7, MOST - 1)),
     *over("abs", SPAN, *SPANS, *LONG),
     *over("days", INT, *SPANS, *LONG),
     *over("total_seconds", FLOAT, *SPANS, *LONG),
@@ -363,6 +367,14 @@ LOGIC: list[Expr] = [
     op("eq", N, Const(None, MAYBE_INT)),
     op("eq", S, op("case", N_NULL, S, Const("", STR), type=MAYBE_STR)),
     op("ne", N, Const(3, INT)),
+    op("earliest", N, ZERO, type=MAYBE_INT),
+    op(
+        "earliest",
+        Const(None, MAYBE_INT),
+        op("case", N_NULL, N, op("neg", N, type=INT), type=MAYBE_INT),
+        N,
+        type=MAYBE_INT,
+    ),
 ]
 
 
