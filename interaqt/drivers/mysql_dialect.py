@@ -164,6 +164,7 @@ class MySQLDialect(Dialect):
     """``flavor`` is ``MariaDB`` or ``MySQL``."""
 
     for_update = True
+    reference_locks = True
     references_inline = True
     indexes_inline = True
     identity = "AUTO_INCREMENT"

@@ -23,6 +23,7 @@ _RETRYABLE = frozenset(
     {
         1213,  # deadlock
         1205,  # lock wait timeout
+        1467,  # no key is to be had, for a deadlock has ended the transaction of who was to count it up
         1020,  # a row has changed since the snapshot was taken
         1412,  # a table has changed since then
         3101,  # a replication group's other member was first

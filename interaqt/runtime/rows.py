@@ -14,6 +14,7 @@ from interaqt.core.expressions import Attr, Const, Expr, Param
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
+from interaqt.runtime.host_locks import HostLocks
 from interaqt.storage.database import Result
 from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
 
@@ -160,6 +161,12 @@ class RowStatements:
     def _unless(self) -> tuple[Stored, ...]:
         """What a record is known by: with the same values of these it is not made again."""
         return () if self.record.identity is None else self.record.identity.attributes
+
+    @cached_property
+    def host_locks(self) -> HostLocks | None:
+        """What locks whom a row contributes to before it is written, where that must be."""
+        must = self.planner.schema.dialect.reference_locks
+        return HostLocks(self.planner, self.record) if must else None
 
     # -- reading
 

@@ -89,6 +89,8 @@ class Run:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
         statements = self.planner.rows(record)
         images = [statements.whole(row) for row in rows]
+        if statements.host_locks is not None:
+            statements.host_locks.lock(self.tx, images)
         try:
             if len(rows) == 1:
                 return images, statements.insert.run(self.tx, images[0])
@@ -166,6 +168,8 @@ class Run:
         if changes:
             names = frozenset(changes)
             statements = self.planner.rows(record)
+            if statements.host_locks is not None:
+                statements.host_locks.lock(self.tx, [changes])
             written = self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
             for each in statements.references:
                 if each.name in changes:

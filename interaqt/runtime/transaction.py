@@ -25,10 +25,10 @@ __all__ = ["ATTEMPTS", "Transactions"]
 T = TypeVar("T")
 
 #: How often a transaction is tried at most.
-ATTEMPTS = 5
+ATTEMPTS = 8
 
 #: Seconds to wait before each further attempt; a random part of the same length is added.
-DELAYS = (0.010, 0.025, 0.060, 0.150)
+DELAYS = (0.010, 0.025, 0.060, 0.100, 0.150, 0.200, 0.250)
 
 
 class Transactions:

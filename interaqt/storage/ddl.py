@@ -65,7 +65,9 @@ class TableDefinition:
             if self._check_of(each) is not None
         }
         self.declared = tuple(declared_guards(record, dialect, taken))
-        self._indexes = [(self._name(group, "idx"), group, equal) for group, equal in self._indexed()]
+        # The shorter ones first: a foreign key is kept by the first one that fits, where it needs one.
+        indexed = sorted(self._indexed(), key=lambda each: len(each[0]))
+        self._indexes = [(self._name(group, "idx"), group, equal) for group, equal in indexed]
 
     def guards(self) -> Iterator[Guard]:
         yield from self.uniques
@@ -267,6 +269,9 @@ class TableDefinition:
                 found = [self.record.attributes[name] for name in index.attributes]
                 group = tuple(each for each in found if isinstance(each, Property | Reference))
                 yield group, index.found_by if index.ordered else len(group)
+        if self._dialect.reference_locks:
+            # Whoever writes to the index that keeps a foreign key holds what it refers to: not for any other value.
+            known = known[: len(self.uniques)]
         covered = {names[0] for names in known} | {self.record.key.name}
         for each in self.record.stored():
             if each.name not in covered and (isinstance(each, Reference) or each.index):

@@ -142,6 +142,8 @@ class Dialect(ABC):
     """Whether ``SELECT ... FOR UPDATE`` locks rows."""
     for_change: str = "FOR UPDATE"
     """Locks rows that are going to be changed, and not deleted, with no more force than that asks for."""
+    reference_locks: bool = False
+    """Whether a row that comes to refer to another one holds it against every change until the transaction ends."""
     share_lock: str | None = None
     """Keeps rows from changing, while others may keep them, too."""
     table_options: str = ""

@@ -202,7 +202,9 @@ class Statements:
             query = query.where(scope.render(plain(where)))
         if limit is not None:
             query = query.order_by(column(table, record.key)).limit(limit)
-        return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query.distinct())
+        if not lock:
+            return self.prepared(query.distinct())
+        return self.prepared(self.schema.for_change(query.order_by(column(table, record.key))))
 
     # -- derived values
 

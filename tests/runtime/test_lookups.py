@@ -293,15 +293,20 @@ def locked(database: Any, table: str) -> str:
     return f"SELECT {table} for update" if database.dialect.for_update else f"SELECT {table}"
 
 
+def held(database: Any, table: str) -> list[str]:
+    """What locks a host before a row comes to refer to it, where that alone would hold it."""
+    return [f"SELECT {table} for update"] if database.dialect.reference_locks else []
+
+
 def test_what_a_maximum_costs(database: Any) -> None:
     app = App(database, Desk, Ticket, MakeTickets)
     storage, cost = app.storage, app.cost
     desk, other = storage.create(Desk()), storage.create(Desk())
     tickets = [storage.create(Ticket(desk=desk, rank=rank)) for rank in (1, 2, 3, 9)]
-    lock = locked(database, "desk")
+    lock, hold = locked(database, "desk"), held(database, "desk")
     read = locked(database, "ticket")
 
-    assert cost(storage.create, Ticket(desk=desk, rank=8)) == ["INSERT ticket", "UPDATE desk"]
+    assert cost(storage.create, Ticket(desk=desk, rank=8)) == [*hold, "INSERT ticket", "UPDATE desk"]
     # One that is not the greatest is compared, and no more.
     assert cost(storage.delete, tickets[0]) == ["DELETE ticket", lock]
     assert cost(storage.update, tickets[1], rank=1) == [read, "UPDATE ticket", lock]
@@ -310,7 +315,7 @@ def test_what_a_maximum_costs(database: Any) -> None:
     assert cost(storage.update, tickets[3], rank=10) == [read, "UPDATE ticket", "UPDATE desk"]
     assert cost(storage.update, tickets[3], rank=6) == [read, "UPDATE ticket", lock, "UPDATE desk"]
     assert cost(storage.delete, tickets[3]) == ["DELETE ticket", lock]
-    assert cost(storage.update, tickets[2], desk=other) == [read, "UPDATE ticket", lock, "UPDATE desk"]
+    assert cost(storage.update, tickets[2], desk=other) == [read, *hold, "UPDATE ticket", lock, "UPDATE desk"]
 
 
 def test_what_distinct_costs(database: Any) -> None:
@@ -318,14 +323,14 @@ def test_what_distinct_costs(database: Any) -> None:
     storage, cost = app.storage, app.cost
     board = storage.create(Board())
     lock = [locked(database, "board")] if database.dialect.for_update else []
+    hold = held(database, "board")
     read = locked(database, "note")
 
     # The values that are asked for are the list that the statement reads from.
-    first, *rest = cost(storage.create, Note(board=board, word="a"))
-    asked = rest[len(lock)]
-    assert [first, *rest] == ["INSERT note", *lock, asked, "UPDATE board"]
+    *before, asked, last = cost(storage.create, Note(board=board, word="a"))
+    assert [*before, last] == [*hold, "INSERT note", *lock, "UPDATE board"]
     second = Note(board=board, word="a")
-    assert cost(storage.create, second) == ["INSERT note", *lock, asked]
+    assert cost(storage.create, second) == [*hold, "INSERT note", *lock, asked]
     note = storage.query(Note).all()[-1]
     assert cost(storage.update, note, word="b") == [read, "UPDATE note", *lock, asked, "UPDATE board"]
     assert cost(storage.delete, note) == ["DELETE note", *lock, asked, "UPDATE board"]
