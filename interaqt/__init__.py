@@ -5,6 +5,7 @@ import typing as _typing
 from interaqt.builtins.conditions import Condition, condition
 from interaqt.core.causes import find_constraint_violation_error, has_error_code
 from interaqt.core.computations import (
+    DELETED,
     Any,
     Average,
     Count,
@@ -19,6 +20,9 @@ from interaqt.core.computations import (
     Transform,
     Transition,
     WeightedSummation,
+    change_count,
+    changed_at,
+    changed_by,
     deleted_by,
     on,
 )
@@ -33,10 +37,12 @@ from interaqt.core.errors import (
     ConditionRejected,
     ConstraintViolationError,
     DeclarationError,
+    DeclarationWarning,
     DispatchError,
     GuardError,
     IdempotencyError,
     IdentityConflictError,
+    ImpossibleMove,
     InteraqtError,
     InvalidAttribute,
     InvalidComputation,
@@ -85,6 +91,7 @@ if _typing.TYPE_CHECKING:
     from interaqt.drivers.postgresql import PostgreSQLDB
 
 __all__ = [
+    "DELETED",
     "Any",
     "Average",
     "BusinessTransaction",
@@ -98,6 +105,7 @@ __all__ = [
     "Controller",
     "Count",
     "DeclarationError",
+    "DeclarationWarning",
     "Difference",
     "DispatchError",
     "DispatchResult",
@@ -111,6 +119,7 @@ __all__ = [
     "Idempotency",
     "IdempotencyError",
     "IdentityConflictError",
+    "ImpossibleMove",
     "InteractionEvent",
     "InteraqtError",
     "InvalidAttribute",
@@ -156,6 +165,9 @@ __all__ = [
     "Unique",
     "UnresolvedName",
     "WeightedSummation",
+    "change_count",
+    "changed_at",
+    "changed_by",
     "computed",
     "condition",
     "deleted_by",

@@ -132,14 +132,21 @@ def _cells(function: FunctionType) -> dict[str, Any]:
     return cells
 
 
-def check_event_callback(function: object, interaction: InteractionModel, subject: str, location: Location) -> None:
+def check_event_callback(
+    function: object, interaction: InteractionModel, subject: str, location: Location, *, record: str = ""
+) -> bool:
     """Refuse a callback over an event that can't take one, or that reads an item which its payload does not have.
 
     It runs as plain Python in a dispatch, so it is not traced; ``e.payload.name`` is looked for in
-    what it is compiled to.
+    what it is compiled to. Where a ``record`` is offered beside the event, answers whether the
+    callback takes both.
     """
+    arguments = [f"the event of {interaction}"]
+    takes_both = bool(record) and callable(function) and not _takes(function, 1)
+    if takes_both:
+        arguments.append(f"the {record} before it")
     try:
-        require_callback(function, [f"the event of {interaction}"])
+        require_callback(function, arguments)
     except TraceError as error:
         place = Location.of_function(function) if callable(function) else None
         raise InvalidComputation(
@@ -147,7 +154,7 @@ def check_event_callback(function: object, interaction: InteractionModel, subjec
         ) from None
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType) or not code.co_argcount:
-        return
+        return takes_both
     event = code.co_varnames[0]
     read: list[str] = []
     line = code.co_firstlineno
@@ -166,6 +173,17 @@ def check_event_callback(function: object, interaction: InteractionModel, subjec
                 )
         else:
             read = []
+    return takes_both
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # a builtin that tells nothing of itself
+        return True
+    return True
 
 
 def _has(interaction: InteractionModel, name: str) -> bool:

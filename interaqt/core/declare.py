@@ -33,6 +33,9 @@ from interaqt.core.computations import (
     Summation,
     Transform,
     WeightedSummation,
+    change_count,
+    changed_at,
+    changed_by,
 )
 from interaqt.core.computations.aggregation import Aggregation
 from interaqt.core.constraints import Constraint
@@ -86,6 +89,9 @@ _UNNAMED_KEY = "id"
         Last,
         Distinct,
         StateMachine,
+        changed_at,
+        changed_by,
+        change_count,
     ),
 )
 def entity(cls: type[R], /) -> type[R]: ...
@@ -110,6 +116,9 @@ def entity(cls: type[R], /) -> type[R]: ...
         Last,
         Distinct,
         StateMachine,
+        changed_at,
+        changed_by,
+        change_count,
     ),
 )
 def entity(
@@ -166,6 +175,9 @@ def entity(
         Last,
         Distinct,
         StateMachine,
+        changed_at,
+        changed_by,
+        change_count,
     ),
 )
 def relation(cls: type[R], /) -> type[R]: ...
@@ -190,6 +202,9 @@ def relation(cls: type[R], /) -> type[R]: ...
         Last,
         Distinct,
         StateMachine,
+        changed_at,
+        changed_by,
+        change_count,
     ),
 )
 def relation(

@@ -26,6 +26,9 @@ from interaqt.core.computations import (
     Summation,
     Transform,
     WeightedSummation,
+    change_count,
+    changed_at,
+    changed_by,
 )
 from interaqt.core.computations.aggregation import Aggregation
 from interaqt.core.constraints import Constraint
@@ -58,6 +61,9 @@ R = TypeVar("R")
         Last,
         Distinct,
         StateMachine,
+        changed_at,
+        changed_by,
+        change_count,
     ),
 )
 def dictionary(cls: type[R], /) -> type[R]: ...
@@ -80,6 +86,9 @@ def dictionary(cls: type[R], /) -> type[R]: ...
         Last,
         Distinct,
         StateMachine,
+        changed_at,
+        changed_by,
+        change_count,
     ),
 )
 def dictionary(*, constraints: Sequence[Constraint] = ...) -> Callable[[type[R]], type[R]]: ...

@@ -19,10 +19,12 @@ __all__ = [
     "ConditionRejected",
     "ConstraintViolationError",
     "DeclarationError",
+    "DeclarationWarning",
     "DispatchError",
     "GuardError",
     "IdempotencyError",
     "IdentityConflictError",
+    "ImpossibleMove",
     "InteraqtError",
     "InvalidAttribute",
     "InvalidComputation",
@@ -163,6 +165,10 @@ class DeclarationError(InteraqtError):
     """A model cannot mean anything as it is written. Raised before anything runs."""
 
     default_code = "declaration"
+
+
+class DeclarationWarning(UserWarning):
+    """Something in a model that has a meaning, and is probably not what was meant."""
 
 
 class InvalidEntity(DeclarationError):
@@ -373,6 +379,37 @@ class IdempotencyError(DispatchError):
     """
 
     default_code = "idempotency"
+
+
+class ImpossibleMove(DispatchError):
+    """A strict transition found no move from the state that a record is in; nothing was written.
+
+    ``record`` and ``key`` are whose, ``attribute`` the name of what was to move from ``state``;
+    ``interaction`` is the one that was dispatched, and ``moves`` the states that it does move, each
+    with the next one (None where a callback would say).
+    """
+
+    default_code = "statemachine.impossible_move"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        record: str,
+        key: Any,
+        attribute: str,
+        state: Any,
+        interaction: str,
+        moves: dict[Any, Any],
+        location: Location | None = None,
+    ) -> None:
+        super().__init__(message, subject=f"{record}.{attribute}: on({interaction})", location=location)
+        self.record = record
+        self.key = key
+        self.attribute = attribute
+        self.state = state
+        self.interaction = interaction
+        self.moves = moves
 
 
 class SideEffectError(DispatchError):

@@ -16,7 +16,7 @@ from interaqt.core.global_values import with_globals
 from interaqt.core.record import origin_of
 
 if TYPE_CHECKING:
-    from interaqt.core.computations.state_machine import Transition
+    from interaqt.core.computations.transitions import Transition
 
 __all__ = [
     "ComputedAttribute",
@@ -154,7 +154,7 @@ def field(
 
 def as_transitions(changes: Any, location: Location) -> tuple[Transition[Any], ...]:
     """``changes=`` as a tuple, whether one or several were given."""
-    from interaqt.core.computations.state_machine import Transition
+    from interaqt.core.computations.transitions import Transition
 
     found = tuple(changes) if isinstance(changes, Sequence) and not isinstance(changes, str) else (changes,)
     for each in found:

@@ -32,8 +32,9 @@ def resolve_identity(record: RecordModel, names: tuple[str, ...], conflict: Iden
         if not isinstance(found, Property | Reference) or found.hidden:
             known = [each.name for each in record.stored() if not each.hidden]
             raise _error(record, f"{record} stores no {name!r}. {did_you_mean(name, known)}")
-        if isinstance(found, Property) and (found.key or found.computation is not None):
-            what = "the key, which is given when the record is stored" if found.key else "derived"
+        is_key = isinstance(found, Property) and found.key
+        if is_key or found.computation is not None:
+            what = "the key, which is given when the record is stored" if is_key else "derived"
             raise _error(record, f"{found} is {what}; an identity is what a maker gives")
         if found.type.nullable:
             raise _error(

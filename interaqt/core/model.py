@@ -16,7 +16,16 @@ from interaqt.core.errors import Location
 from interaqt.core.types import Kind, ValueType
 
 if TYPE_CHECKING:
-    from interaqt.core.computations import Change, Computation, Creation, Derivation, Ending, Transition, ValueRule
+    from interaqt.core.computations import (
+        Change,
+        Computation,
+        Creation,
+        Derivation,
+        Ending,
+        Stamp,
+        Transition,
+        ValueRule,
+    )
     from interaqt.core.constraints import ConstraintModel
     from interaqt.core.expressions import Expr
     from interaqt.core.identity import Identity
@@ -86,6 +95,7 @@ class Reference(Attribute):
     hidden: bool = False
     on_delete: str = "restrict"
     """What deleting the target does: ``restrict``, ``cascade`` or ``set_null``."""
+    computation: Computation | None = attrs.field(default=None, repr=False)
     changes: tuple[Transition[Any], ...] = attrs.field(default=(), repr=False)
 
     def key_in(self, image: Mapping[str, Any]) -> Any:
@@ -183,7 +193,9 @@ class RecordModel:
     rules: list[ValueRule] = attrs.field(factory=list, repr=False)
     """What keeps its derived values."""
     changes: list[Change] = attrs.field(factory=list, repr=False)
-    """What interactions do to its properties."""
+    """What interactions do to its attributes."""
+    stamps: list[Stamp] = attrs.field(factory=list, repr=False)
+    """What tells of those changes."""
     creations: list[Creation] = attrs.field(factory=list, repr=False)
     """What interactions make of it."""
     derivations: list[Derivation] = attrs.field(factory=list, repr=False)

@@ -10,9 +10,11 @@ import attrs
 
 from interaqt.core.class_body import AttributeDeclaration, RecordDeclaration
 from interaqt.core.computations.aggregation import Aggregation, Target
+from interaqt.core.computations.change import require_one_outcome, resolve_change
 from interaqt.core.computations.deletion import resolve_ending
 from interaqt.core.computations.own import StoredComputed, resolve_stored
-from interaqt.core.computations.state_machine import StateMachineSpec, resolve_change
+from interaqt.core.computations.stamps import StampSpec, resolve_stamp
+from interaqt.core.computations.state_machine import StateMachineSpec, warn_of_unreachable_states
 from interaqt.core.computations.transform import resolve_transform
 from interaqt.core.constraints import other_than_itself
 from interaqt.core.errors import (
@@ -94,7 +96,11 @@ class RecordResolver:
             elif isinstance(each.spec, ComputedSpec) and isinstance(attribute, Property):
                 self.record.rules.append(resolve_stored(attribute, each.spec))
             elif isinstance(attribute, Property | Reference) and attribute.changes:
-                self.record.changes += (resolve_change(model, attribute, each) for each in attribute.changes)
+                self._changes(model, attribute)
+        for each in self.declaration.attributes.values():
+            attribute = self.record.attributes[each.name]
+            if isinstance(each.spec, StampSpec) and isinstance(attribute, Property | Reference):
+                self.record.stamps.append(resolve_stamp(model, self.record, self.declaration, attribute, each.spec))
         for transform in self.declaration.transforms:
             resolve_transform(model, self.record, transform)
         for deletion in self.declaration.deletions:
@@ -144,6 +150,9 @@ class RecordResolver:
             spec = OneSpec(
                 each.location, None, spec.unique, None, spec.default, spec.changes
             )  # an annotated reference needs no iq.one()
+        elif isinstance(spec, StampSpec):
+            # Who did something may go; that it was done stays.
+            spec = OneSpec(each.location, on_delete="set_null" if nullable else None)
         if not isinstance(spec, OneSpec):
             raise self._error(
                 each, f"{spec} gives no record", "type", "follow the reference where the record is needed"
@@ -182,6 +191,7 @@ class RecordResolver:
             target=found,
             unique=spec.unique,
             on_delete=spec.on_delete or cascade,
+            computation=each.spec if isinstance(each.spec, StampSpec) else None,
             changes=spec.changes,
         )
 
@@ -218,7 +228,7 @@ class RecordResolver:
         elif isinstance(spec, StateMachineSpec):
             found.computation, found.changes = spec, spec.transitions
             self._check_value(each, type, spec.initial, "initial state")
-        elif isinstance(spec, Aggregation):
+        elif isinstance(spec, Aggregation | StampSpec):
             found.computation = spec
         elif isinstance(spec, ComputedSpec):
             found.computation, found.unique, found.index = StoredComputed(spec), spec.unique, spec.index
@@ -437,6 +447,13 @@ class RecordResolver:
             )
 
     # -- pass three
+
+    def _changes(self, model: Model, attribute: Property | Reference) -> None:
+        found = [resolve_change(model, attribute, each) for each in attribute.changes]
+        require_one_outcome(found)
+        if isinstance(attribute, Property) and isinstance(attribute.computation, StateMachineSpec):
+            warn_of_unreachable_states(attribute, attribute.computation.initial, found)
+        self.record.changes += found
 
     def _aggregation(self, spec: Aggregation, attribute: Attribute) -> None:
         assert isinstance(attribute, Property)

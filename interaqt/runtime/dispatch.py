@@ -20,7 +20,7 @@ from interaqt.core.event import Event
 from interaqt.core.global_values import reading_globals
 from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import InteractionModel
-from interaqt.core.model import RecordModel, Reference
+from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
 from interaqt.runtime.effects import Membership, Mutation, told
 from interaqt.runtime.events import InteractionEvent, actor_of
@@ -310,5 +310,5 @@ def _given(record: RecordModel, values: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in _visible(record, values).items()
-        if isinstance(record.attributes[name], Reference) or record.attributes[name].computation is None  # type: ignore[attr-defined]
+        if record.attributes[name].computation is None  # type: ignore[attr-defined]
     }

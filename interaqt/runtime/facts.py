@@ -7,28 +7,27 @@ those that ended deleted; a record that is made and ended by one event leaves no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
-from interaqt.core.computations import Change, Creation, Ending
+from interaqt.core.computations import Creation, Ending
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.errors import DispatchError, InvalidValue
 from interaqt.core.event import Event
 from interaqt.core.event_stand_in import AT, USER, payload_param
 from interaqt.core.expressions import Param, Root, walk
 from interaqt.core.interaction import InteractionModel
-from interaqt.core.model import RecordModel, Reference
+from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of, origin_of
-from interaqt.core.values import check_of
+from interaqt.runtime.changing import Changing
 from interaqt.runtime.making import Maker
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Step
 from interaqt.runtime.run import Run
-from interaqt.storage.cohort import Cohort
 from interaqt.storage.loading import Loader
-from interaqt.storage.prepared import Image, Prepared
+from interaqt.storage.prepared import Prepared
 
 __all__ = ["Facts"]
 
@@ -41,32 +40,22 @@ class _Deletion:
     asks_for_user: bool
 
 
-@attrs.define(eq=False)
-class _Move:
-    """What is to become of one record: fixed values, and tables to look its present values up in."""
-
-    values: Image
-    tables: list[Change]
-
-
 class Facts:
     """The facts of one interaction."""
 
     def __init__(self, planner: Planner, loader: Loader, interaction: InteractionModel) -> None:
         self.planner = planner
-        self._loader = loader
         self.interaction = interaction
         records = list(planner.model.records.values())
-        self._changes = [each for record in records for each in record.changes if each.interaction is interaction]
+        self._changing = Changing(planner, loader, interaction)
         self._creations = [each for record in records for each in record.creations if each.interaction is interaction]
         self._endings = [
             self._deletion(each) for record in records for each in record.endings if each.interaction is interaction
         ]
-        self.changed = frozenset(change.attribute.record for change in self._changes)
+        self.changed = self._changing.records
         """The kinds of records that the interaction changes."""
         self.written = self.changed | {each.rule.record for each in self._endings}
         """Those, and the kinds that it ends."""
-        self._checks = {change: check_of(change.attribute.type) for change in self._changes}
         self._params = [(payload_param(item.name), item) for item in interaction.items.values() if not item.many]
 
     def _deletion(self, rule: Ending) -> _Deletion:
@@ -81,15 +70,17 @@ class Facts:
 
     def write(self, run: Run, event: Event[Any]) -> None:
         """Write all of them, each with what follows from it."""
-        moves = self._moves(event) if self._changes else {}
+        moves = self._changing.moves(event)
         made = self.made(event)
-        for record, key in moves if len(moves) == 1 else sorted(moves, key=lambda each: (each[0].table, each[1])):
-            self._move(run, record, key, moves[record, key])
+        deleted = self._changing.write(run, moves, event)
         run.settle()
         maker = Maker(run)
         for record, records in made:
             maker.make(record, records)
         run.settle()
+        for record, keys in deleted.items():
+            run.delete(record, keys)
+            run.settle()
         for ending in self._endings:
             given = self._given(event)
             if ending.asks_for_user and given[USER] is None:
@@ -105,63 +96,11 @@ class Facts:
     @property
     def only_creates(self) -> bool:
         """Whether new records are all that it writes, so that several events cannot meet on one row."""
-        return not (self._changes or self._endings)
+        return not (self._changing.changes or self._endings)
 
     def made(self, event: Event[Any]) -> list[tuple[RecordModel, list[Record]]]:
         """The records that its Transforms make of the event, not stored yet."""
         return [(creation.record, _made(creation, event)) for creation in self._creations]
-
-    # -- changes
-
-    def _moves(self, event: Event[Any]) -> dict[tuple[RecordModel, Any], _Move]:
-        moves: dict[tuple[RecordModel, Any], _Move] = {}
-        targets = [(change, _targets(change, event)) for change in self._changes]
-        if self.planner.schema.dialect.for_update:
-            self._lock_before_reading(targets)
-        for change, records in targets:
-            record = change.attribute.record
-            for key in map(key_of, records):
-                move = moves.setdefault((record, key), _Move({}, []))
-                if change.set is None:
-                    move.tables.append(change)
-                else:
-                    move.values[change.attribute.name] = self._next(change, change.set, event)
-        return moves
-
-    def _lock_before_reading(self, targets: Iterable[tuple[Change, list[Record]]]) -> None:
-        """What ``set=`` reads of a record that ``record=`` has found by way of others is read again, locked."""
-        cohorts: dict[RecordModel, Cohort] = {}
-        for change, records in targets:
-            for each in records if change.set is not None else ():
-                if not getattr(origin_of(each), "lock", False):
-                    record = change.attribute.record
-                    if record not in cohorts:
-                        cohorts[record] = Cohort(self._loader, record, lock=True)
-                    cohorts[record].renew(each)
-
-    def _next(self, change: Change, set: Callable[[Any], Any], event: Event[Any]) -> Any:
-        value = set(event)
-        wrong = self._checks[change](value)
-        if wrong is not None:
-            raise InvalidValue(f"what set= answers {wrong}", code="change.value", subject=str(change))
-        return key_of(value) if isinstance(change.attribute, Reference) and value is not None else value
-
-    def _move(self, run: Run, record: RecordModel, key: Any, move: _Move) -> None:
-        if not move.tables:
-            run.update(record, key, move.values)
-            return
-        names = frozenset({*move.values, *(each.attribute.name for each in move.tables)})
-        old = run.read(record, key, names)
-        if old is None:
-            # The guard finds that the payload names no such record.
-            return
-        values = dict(move.values)
-        for change in move.tables:
-            assert change.moves is not None
-            present = old[change.attribute.name]
-            if present in change.moves:
-                values.setdefault(change.attribute.name, change.moves[present])
-        run.change(record, old, values)
 
     # -- endings
 
@@ -178,45 +117,14 @@ class Facts:
 
     def steps(self) -> Iterator[Step]:
         """Every statement that it may issue, in order, with those that follow indented."""
-        for record, changes in self._by_record():
-            names = frozenset(change.attribute.name for change in changes)
-            rows = self.planner.rows(record)
-            why = ", ".join(map(str, changes))
-            watched = rows.watched(names)
-            if watched or any(change.moves is not None for change in changes):
-                yield Step(rows.read(names)[0].sql, f"{why}: the present state, locked")
-            yield Step(rows.update(names).sql, f"{why}: the next state")
-            yield from self.planner.following(record, "update", watched)
+        yield from self._changing.steps()
         for creation in self._creations:
             yield Step(self.planner.rows(creation.record).insert.sql, f"{creation}: the record it makes")
             yield from self.planner.following(creation.record, "create")
+        yield from self._changing.ending_steps()
         for ending in self._endings:
             yield Step(ending.delete.sql, f"{ending.rule}: the records it ends")
             yield from self.planner.following(ending.rule.record, "delete")
-
-    def _by_record(self) -> Iterable[tuple[RecordModel, list[Change]]]:
-        found: dict[RecordModel, list[Change]] = {}
-        for change in self._changes:
-            found.setdefault(change.attribute.record, []).append(change)
-        return found.items()
-
-
-def _targets(change: Change, event: Event[Any]) -> list[Record]:
-    """The records that a change is about."""
-    if change.record is None:
-        assert change.item is not None
-        found = getattr(event.payload, change.item.name)
-    else:
-        found = change.record(event)
-    many = _several(found)
-    for each in many:
-        if not isinstance(each, change.attribute.record.cls) or key_of(each) is None:
-            raise InvalidValue(
-                f"record= answers {each!r}, which is no stored {change.attribute.record}",
-                code="change.record",
-                subject=str(change),
-            )
-    return many
 
 
 def _made(creation: Creation, event: Event[Any]) -> list[Record]:

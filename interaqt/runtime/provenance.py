@@ -92,7 +92,7 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
 
 
 def _rule(attribute: Attribute) -> str:
-    if isinstance(attribute, Property) and attribute.computation is not None:
+    if isinstance(attribute, Property | Reference) and attribute.computation is not None:
         return f"{attribute.computation}, declared at {attribute.location}"
     if isinstance(attribute, ComputedProperty):
         code = inspect.unwrap(attribute.function).__name__

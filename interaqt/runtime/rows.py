@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interaqt.core.computations import StateMachineSpec, ValueRule
+from interaqt.core.computations import ValueRule, Written
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
@@ -54,8 +54,8 @@ class RowStatements:
         found: dict[str, Const] = {}
         for rule in self.record.rules:
             found |= _initial_values(rule)
-        for each in self.record.properties():
-            if isinstance(each.computation, StateMachineSpec):
+        for each in self.record.stored():
+            if isinstance(each.computation, Written):
                 found[each.name] = Const(each.computation.initial, each.type)
         return found
 

@@ -143,15 +143,21 @@ class Run:
         names = frozenset(changes)
         statements = self.planner.rows(record)
         if not statements.watched(names):
-            if self._write(statements.update(names), record, {**changes, KEY: key}).rowcount == 0:
-                raise _missing(record, key)
-            self.proven.add((record, key))
-            self.touched(record, key, statements.changed(names))
+            self.write(record, key, names, statements.update(names), changes)
             return
         old = self.read(record, key, names)
         if old is None:
             raise _missing(record, key)
         self.change(record, old, changes)
+
+    def write(
+        self, record: RecordModel, key: Any, names: frozenset[str], statement: Prepared, given: Mapping[str, Any]
+    ) -> None:
+        """Set attributes of one record on which nothing depends, whatever they were, by the statement."""
+        if self._write(statement, record, {**given, KEY: key}).rowcount == 0:
+            raise _missing(record, key)
+        self.proven.add((record, key))
+        self.touched(record, key, self.planner.rows(record).changed(names))
 
     def read(self, record: RecordModel, key: Any, names: frozenset[str]) -> Image | None:
         """Lock a row and read what a change of the named attributes needs of it; None if it is not there."""

@@ -69,9 +69,10 @@ def _checked(model: RecordModel, name: str, value: Any) -> Any:
             code="record.unknown_attribute",
             subject=f"{model}.{name}",
         )
-    if isinstance(attribute, Property) and (attribute.key or attribute.computation is not None):
+    is_key = isinstance(attribute, Property) and attribute.key
+    if is_key or attribute.computation is not None:
         raise InvalidValue(
-            f"{attribute} is {'the key' if attribute.key else f'kept by {attribute.computation}'}; it can't be set",
+            f"{attribute} is {'the key' if is_key else f'kept by {attribute.computation}'}; it can't be set",
             code="record.derived",
             subject=str(attribute),
             location=attribute.location,

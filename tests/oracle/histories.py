@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,10 @@ class Session:
     def __init__(self, source: str, database: Database) -> None:
         self.module = load(source)
         self.system = iq.MonoSystem(database)
-        self.app = iq.Controller(self.system, self.module.MODELS)
+        with warnings.catch_warnings():
+            # A machine may have states that nothing leads to.
+            warnings.simplefilter("ignore", iq.DeclarationWarning)
+            self.app = iq.Controller(self.system, self.module.MODELS)
         self.app.setup(install=True)
         self.storage = self.system.storage
         self.interpreter = Interpreter(self.app.model)
@@ -232,6 +236,8 @@ class _Step:
             if field.settable and (field.default is None or self.chance(50))
         ]
         for ref in cls.refs:
+            if ref.stamp is not None:
+                continue
             if ref.nullable and self.chance(30):
                 if not ref.changes:
                     values.append(f"{ref.name}=None")
@@ -247,7 +253,7 @@ class _Step:
         if target is None:
             return None
         free = [each for each in (*cls.fields, *cls.refs) if not (cls.derived and not each.changes)]
-        free = [each for each in free if getattr(each, "settable", True)]
+        free = [each for each in free if getattr(each, "settable", True) and not getattr(each, "stamp", None)]
         if not free:
             return None
         values = {}

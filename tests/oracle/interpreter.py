@@ -11,13 +11,14 @@ import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FunctionType, MappingProxyType, MethodType, SimpleNamespace
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 from interaqt import Event
 from interaqt.core.class_body import RecordDeclaration
-from interaqt.core.computations import StateMachineSpec
+from interaqt.core.computations import DELETED, StampSpec, Written
 from interaqt.core.computations.aggregation import Aggregation
+from interaqt.core.computations.stamps import ANY
 from interaqt.core.model import Collection, ComputedProperty, Mirror, Model, Property, RecordModel, Reference
 from interaqt.core.sides import Sides
 
@@ -69,6 +70,7 @@ class Interpreter:
         self.places: Mapping[Place, Any] = {}
         self.at = dt.datetime.now(dt.UTC)
         self._own_keys = itertools.count(-1, -1)
+        self._leaving: dict[View, None] = {}
         self._memo: dict[tuple[RecordModel, Any, str], Any] = {}
 
     # -- what there is
@@ -167,29 +169,34 @@ class Interpreter:
                     self._exists(one)
         if interaction.guard is not None and interaction.guard.rejection(event) is not None:  # type: ignore[attr-defined]
             raise Refused("guard")
-        changes = list(self._changes(interaction, event))
+        changes = self._changes(interaction, event)
         made = [
             (record, _several(transform.make(event)))
             for record in self.records
             for transform in _declared(record).transforms
             if transform.source is interaction.cls
         ]
-        for view, name, value in changes:
-            self._set(view._record, view._key, {name: value})
+        for view, values in changes.items():
+            if DELETED not in values.values():
+                told = self._told(view, values, event)
+                self._set(view._record, view._key, values | told)
         self._settle()
         for record, instances in made:
-            for instance in instances:
-                self._create_nested(record, instance)
-            for instance in instances:
-                self._create(record, instance)
+            self._make(record, instances)
         self._settle()
+        gone = [view for view, values in changes.items() if DELETED in values.values()]
+        for record in sorted(self.records, key=lambda each: each.table):
+            self._delete([view for view in gone if view._record is record and view._key in self.rows[record]])
+            self._settle()
         for record in self.records:
             for deletion in _declared(record).deletions:
                 if deletion.source is interaction.cls:
                     self._delete([each for each in self.views(record) if deletion.function(each, event)])
                     self._settle()
 
-    def _changes(self, interaction: Any, event: Event[Any]) -> Iterator[tuple[View, str, Any]]:
+    def _changes(self, interaction: Any, event: Event[Any]) -> dict[View, Row]:
+        """The next values of attributes by record; two for one are refused, and so is a strict move from nowhere."""
+        found: dict[View, Row] = {}
         for record in self.records:
             for change in record.changes:
                 if change.interaction is interaction:
@@ -198,14 +205,41 @@ class Interpreter:
                     for view in _several(where(event)):
                         present = getattr(view, name)
                         if change.set is not None:
-                            yield view, name, change.set(event)
-                        elif change.moves is not None and present in change.moves:
-                            yield view, name, change.moves[present]
+                            value = change.set(event, view)
+                        elif present in (change.moves or {}):
+                            value = change.moves[present]
+                            value = value(event, view) if callable(value) else value
+                        elif change.strict:
+                            raise Refused(f"{view}.{name} is {present!r}")
+                        else:
+                            continue
+                        if _key(found.setdefault(view, {}).setdefault(name, value)) != _key(value):
+                            raise Refused(f"{view}.{name} is changed twice")
+        return found
+
+    def _told(self, view: View, values: Row, event: Event[Any]) -> Row:
+        """What tells of changes: when an attribute was changed, by whom and how often."""
+        told: Row = {}
+        for name, each in _declared(view._record).attributes.items():
+            spec = each.spec
+            if not isinstance(spec, StampSpec) or spec.attribute.name not in values:
+                continue
+            old, new = getattr(view, spec.attribute.name), values[spec.attribute.name]
+            if old != new and spec.to in (ANY, new) and spec.leaving in (ANY, old):
+                match spec.kind:
+                    case "at":
+                        told[name] = event.at
+                    case "count":
+                        told[name] = getattr(view, name) + 1
+                    case _:
+                        by_key = isinstance(view._record.attributes[name], Reference)
+                        told[name] = event.user if by_key or event.user is None else str(event.user._key)
+        return told
 
     @contextmanager
     def _step(self) -> Iterator[None]:
         before = {record: {key: dict(row) for key, row in rows.items()} for record, rows in self.rows.items()}
-        derived = dict(self.derived)
+        derived, self._leaving = dict(self.derived), {}
         try:
             yield
         except Refused:
@@ -229,13 +263,15 @@ class Interpreter:
         self._check(record)
         return key
 
-    def _create_nested(self, record: RecordModel, instance: Any) -> None:
-        """First what a new record refers to that is new itself."""
+    def _make(self, record: RecordModel, instances: list[Any]) -> list[View]:
+        """Create records, and before them what is new that they refer to: all by one reference, then the next."""
         for each in _stored(record):
-            new = vars(instance).get(each.name)
-            if isinstance(each, Reference) and isinstance(new, each.target.cls):
-                self._create_nested(each.target, new)
-                vars(instance)[each.name] = View(self, each.target, self._create(each.target, new))
+            if isinstance(each, Reference):
+                new = [one for one in instances if isinstance(vars(one).get(each.name), each.target.cls)]
+                made = self._make(each.target, [vars(one)[each.name] for one in new]) if new else []
+                for one, view in zip(new, made, strict=True):
+                    vars(one)[each.name] = view
+        return [View(self, record, self._create(record, one)) for one in instances]
 
     def _set(self, record: RecordModel, key: Any, values: Mapping[str, Any]) -> None:
         self.rows[record][key] |= {name: _key(value) for name, value in values.items()}
@@ -279,7 +315,10 @@ class Interpreter:
                 if each not in doomed and reference.on_delete == "set_null":
                     self.rows[each._record][each._key][reference.name] = None
         self._memo.clear()
-        self._follow(without=doomed)
+        before = self._leaving
+        self._leaving = before | doomed
+        self._follow()
+        self._leaving = before
         for view in doomed:
             self.rows[view._record].pop(view._key, None)
         self.derived = {place: key for place, key in self.derived.items() if key in self.rows[place[0]]}
@@ -308,19 +347,19 @@ class Interpreter:
                     if isinstance(found, View):
                         self._exists(found)
 
-    def _follow(self, without: Mapping[View, None] = MappingProxyType({})) -> None:
+    def _follow(self) -> None:
         """Make, change and delete derived records until nothing changes any more."""
         changed = True
         while changed:
-            changed = any(self._derive(record, without) for record in self.records)
+            changed = any(self._derive(record) for record in self.records)
 
-    def _derive(self, record: RecordModel, without: Mapping[View, None]) -> bool:
+    def _derive(self, record: RecordModel) -> bool:
         wanted: dict[Place, Any] = {}
         for transform in _declared(record).transforms:
             if transform.source in self.model.records:
                 source = self.model.records[transform.source]
                 for view in self.views(source):
-                    made = [] if view in without else _several(transform.make(view))
+                    made = [] if view in self._leaving else _several(transform.make(view))
                     for index, instance in enumerate(made):
                         wanted[record, transform.name, view._key, index] = instance
         present = {place: key for place, key in self.derived.items() if place[0] is record}
@@ -336,7 +375,7 @@ class Interpreter:
                     self._set(record, present[place], said)
                     changed = True
         gone = [View(self, record, key) for place, key in present.items() if place not in wanted]
-        gone = [view for view in gone if view not in without]
+        gone = [view for view in gone if view not in self._leaving]
         if gone:
             self._delete(gone)
         return changed or bool(gone)
@@ -404,7 +443,7 @@ def _follows(record: RecordModel, name: str) -> bool:
 
 def _initial(attribute: Property | Reference) -> Any:
     computation = getattr(attribute, "computation", None)
-    return computation.initial if isinstance(computation, StateMachineSpec) else None
+    return computation.initial if isinstance(computation, Written) else None
 
 
 def _given(instance: Any, row: Row) -> Row:

@@ -76,7 +76,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 
 NUMBERS = ("int", "float", "Decimal")
 ORDERED = (*NUMBERS, "str", "dt.datetime", "dt.date")
-DERIVED = ("num_", "sum_", "avg_", "all_", "any_", "is_", "val_", "max_", "min_", "fst_", "lst_", "dis_")
+DERIVED = ("stp_", "num_", "sum_", "avg_", "all_", "any_", "is_", "val_", "max_", "min_", "fst_", "lst_", "dis_")
 ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
 
 
@@ -130,12 +130,16 @@ class Ref:
     unique: bool = False
     on_delete: str | None = None
     changes: list[str] = attrs.field(factory=list)
+    stamp: str | None = None
+    """The right hand side of what tells who changed something."""
 
     @property
     def annotation(self) -> str:
         return f"{self.target.name} | None" if self.nullable else self.target.name
 
     def line(self) -> str:
+        if self.stamp is not None:
+            return f"    {self.name}: {self.annotation} = {self.stamp}"
         options = ["default=None"] if self.nullable and self.changes else []
         options += ["unique=True"] if self.unique else []
         options += [f'on_delete="{self.on_delete}"'] if self.on_delete else []
@@ -179,9 +183,10 @@ class Class:
     def text(self) -> str:
         lines = [f"    id: {'uuid.UUID' if self.uuid else 'int'} = iq.key()"]
         lines += [line for each in self.fields if each.settable or each.machine for line in each.lines()]
-        lines += [each.line() for each in self.refs]
+        lines += [each.line() for each in self.refs if each.stamp is None]
         lines += [each.line for each in self.colls]
         lines += self.mirrors
+        lines += [each.line() for each in self.refs if each.stamp is not None]
         lines += [line for each in self.fields if not (each.settable or each.machine) for line in each.lines()]
         lines += self.rules
         return f"{self.decorator}\nclass {self.name}:\n" + "\n".join(lines) + "\n"
@@ -310,6 +315,7 @@ class _Drawing:
             each.born = True
         for index in range(self.draw(st.integers(0, 4))):
             self.make_interaction(index)
+        self.tell_of_changes()
         # A transform names its source, so what is derived comes after what it is derived from.
         return Schema(sorted(self.classes, key=lambda each: each.derived), self.interactions)
 
@@ -332,7 +338,10 @@ class _Drawing:
         for _ in range(self.draw(st.integers(1, 3))):
             cls.fields.append(self.plain_field(cls))
         if self.chance(40):
-            cls.fields.append(Field(self.name("state"), STATE, machine=True))
+            machine = Field(self.name("state"), STATE, machine=True)
+            cls.fields.append(machine)
+            if self.chance(50):
+                self.stamp(cls, machine.name, self.pick(["", "", ', to="live"']))
 
     def relation(self, index: int, entities: list[Class]) -> Class:
         repeatable, symmetric = self.chance(40), self.chance(30)
@@ -415,6 +424,36 @@ class _Drawing:
         default = self.pick(LITERALS[kind]) if self.chance(15) else None
         unique = kind in ("int", "str") and cls.born and default is None and self.chance(8)
         return Field(self.name(kind[0].lower()), kind, nullable, unique, default)
+
+    def stamp(self, cls: Class, name: str, way: str, late: bool = False) -> None:
+        """Something that tells of changes to an attribute; a late reference could be one too many on a way."""
+        match self.pick(["at", "count", "count", "actor", "actor" if late else "by"]):
+            case "at":
+                cls.fields.append(Field(self.name("stp_"), "dt.datetime", True, value=f"iq.changed_at({name}{way})"))
+            case "count":
+                cls.fields.append(Field(self.name("stp_"), "int", value=f"iq.change_count({name}{way})"))
+            case "by" if self.classes[0] is not cls:
+                ref = Ref(self.name("stp_"), self.classes[0], True, stamp=f"iq.changed_by({name}{way})")
+                cls.refs.append(ref)
+                self.inverse(cls, ref)
+            case _:
+                cls.fields.append(Field(self.name("stp_"), "str", True, value=f"iq.changed_by({name}{way})"))
+
+    def tell_of_changes(self) -> None:
+        """Each attribute of which something tells is changed by an interaction, and others are told of, too."""
+        for cls in self.classes:
+            for field in [each for each in cls.fields if each.machine and not each.changes]:
+                told = [each.value or "" for each in cls.fields] + [each.stamp or "" for each in cls.refs]
+                if any(f"({field.name}" in each and "iq.change" in each for each in told):
+                    act = Interaction(f"Act{len(self.interactions)}")
+                    self.interactions.append(act)
+                    field.changes.append(
+                        f'iq.on({act.name}, {{"draft": "live", "live": "draft"}}, {self.where(act, cls)})'
+                    )
+            for each in [each for each in (*cls.fields, *cls.refs) if each.changes and not getattr(each, "machine", 0)]:
+                if self.chance(40):
+                    ways = ["", ", to=None", ", leaving=None"] if isinstance(each, Ref) and each.nullable else [""]
+                    self.stamp(cls, each.name, self.pick(ways), late=True)
 
     # -- expressions
 
@@ -599,6 +638,8 @@ class _Drawing:
             if field.settable and (field.default is None or event)
         ]
         for ref in cls.refs:
+            if ref.stamp is not None:
+                continue
             fitting = [each for each in (*roots, *found) if each.kind is ref.target]
             fitting = [each for each in fitting if ref.nullable or not (each.guards or each.nullable)]
             if event and nested and ref.target.born and self.chance(20):
@@ -688,12 +729,24 @@ class _Drawing:
             (cls, field)
             for cls in self.classes
             for field in cls.fields
-            if field.machine and not any(f"iq.on({act.name}," in each for each in field.changes)
+            if field.machine and self.may_change_again(field, act)
         ]
         if options:
             cls, field = self.pick(options)
             moves = self.pick(['"draft": "live"', '"draft": "live", "live": "gone"', '"live": "draft", "gone": "live"'])
-            field.changes.append(f"iq.on({act.name}, {{{moves}}}, {self.where(act, cls)})")
+            where = self.where(act, cls)
+            if self.chance(15) and not cls.derived:
+                moves = '"draft": "live", "live": iq.DELETED'
+            elif self.chance(25):
+                test = self.condition([*paths(cls, "x", 1), *self.readable(act)])
+                state = self.pick([each for each in ("draft", "live", "gone") if f'"{each}":' not in moves])
+                moves += f', "{state}": lambda e, x: "live" if {test} else "draft"'
+            strict = ", strict=True" if self.chance(15) else ""
+            field.changes.append(f"iq.on({act.name}, {{{moves}}}, {where}{strict})")
+
+    def may_change_again(self, attribute: Field | Ref, act: Interaction) -> bool:
+        """Two changes of an attribute by one interaction are rare: of the same record they must agree."""
+        return not any(f"iq.on({act.name}," in each for each in attribute.changes) or self.chance(25)
 
     def effect_set(self, act: Interaction) -> None:
         options = [
@@ -705,22 +758,32 @@ class _Drawing:
         if options:
             cls, field = self.pick(options)
             where = self.where(act, cls)
-            if self.chance(70):
+            arguments = "e"
+            if self.chance(60):
                 value = self.item(act, field.kind, field.nullable and self.chance(50))
             else:
-                value = self.value(field, [each for each in self.readable(act) if not each.guards], event=True)
-            field.changes.append(f"iq.on({act.name}, {where}, set=lambda e: {value})")
+                known = [each for each in self.readable(act) if not each.guards]
+                if self.chance(50):
+                    arguments = "e, x"
+                    known += [each for each in paths(cls, "x", 1) if not each.guards]
+                value = self.value(field, known, event=True)
+            field.changes.append(f"iq.on({act.name}, {where}, set=lambda {arguments}: {value})")
 
     def effect_refer(self, act: Interaction) -> None:
-        options = [(cls, ref) for cls in self.classes for ref in cls.refs if self.may_change(cls, ref, act)]
+        options = [
+            (cls, ref)
+            for cls in self.classes
+            for ref in cls.refs
+            if ref.stamp is None and self.may_change(cls, ref, act)
+        ]
         if options:
             cls, ref = self.pick(options)
             value = self.item(act, ref.target, ref.nullable and self.chance(60))
             ref.changes.append(f"iq.on({act.name}, {self.where(act, cls)}, set=lambda e: {value})")
 
     def may_change(self, cls: Class, attribute: Field | Ref, act: Interaction) -> bool:
-        """One change of an attribute by one interaction; and nothing that follows from a source."""
-        if any(f"iq.on({act.name}," in each for each in attribute.changes):
+        """Nothing that follows from a source."""
+        if not self.may_change_again(attribute, act):
             return False
         return not (cls.derived and attribute.name in cls.given)
 
@@ -739,7 +802,7 @@ class _Drawing:
 
     def created(self, act: Interaction, cls: Class) -> str:
         for ref in cls.refs:
-            if not ref.nullable or self.chance(40):
+            if ref.stamp is None and (not ref.nullable or self.chance(40)):
                 self.item(act, ref.target)
         if self.chance(60):
             for field in cls.fields:

@@ -358,3 +358,61 @@ def congratulate(change: iq.RecordChange[Elder]) -> None:
 def views(storage: iq.Storage) -> None:
     assert_type(storage.query(Adult).where(lambda adult: adult.is_old()).all(), list[Adult])
     assert_type(storage.get(Elder, 1), Elder)
+
+
+# -- what interactions change ------------------------------------------------------------------
+
+
+@iq.interaction
+class Bid:
+    lot: Lot
+    amount: Decimal
+
+
+@iq.interaction
+class CloseLots:
+    lots: list[Lot]
+    reason: Literal["sold", "gone"]
+
+
+def higher(e: Event[Bid], lot: Lot) -> Decimal:
+    return max(lot.highest, e.payload.amount)
+
+
+def outcome(e: Event[CloseLots], lot: Lot) -> Literal["open", "sold", "gone"]:
+    return e.payload.reason if lot.highest > 0 else "gone"
+
+
+@iq.entity
+class Lot:
+    status: Literal["open", "sold", "gone"] = iq.StateMachine(
+        "open",
+        iq.on(Bid, {"open": "open"}, strict=True),
+        iq.on(CloseLots, {"open": outcome, "gone": iq.DELETED}, record=lambda e: e.payload.lots),
+    )
+    level: Level = iq.StateMachine(
+        Level.LOW,
+        iq.on(Bid, {Level.LOW: lambda e, lot: Level.HIGH if e.payload.amount > 3 else Level.LOW}, strict=True),
+    )
+    mood: Literal["good", "bad"] = iq.field(default="good", changes=iq.on(Bid, {"good": "bad"}, strict=True))
+    highest: Decimal = iq.field(
+        default=Decimal(0),
+        changes=[
+            iq.on(Bid, set=higher),
+            iq.on(CloseLots, record=lambda e: e.payload.lots, set=lambda e, lot: lot.highest + 1),
+        ],
+    )
+    bidder: Customer | None = iq.one(default=None, changes=iq.on(Bid, {None: lambda e, lot: e.user}, strict=True))
+    closed_at: dt.datetime | None = iq.changed_at(status, leaving="open")
+    sold_by: Customer | None = iq.changed_by(status, to="sold")
+    sold_by_key: str | None = iq.changed_by(status, to="sold")
+    bids: int = iq.change_count(highest)
+
+
+def watch(lot: Lot, error: Exception) -> None:
+    Lot(mood="bad", bidder=None)
+    assert_type(lot.closed_at, dt.datetime | None)
+    assert_type(lot.bids, int)
+    assert_type(lot.sold_by, Customer | None)
+    if isinstance(error, iq.ImpossibleMove):
+        assert_type(error.moves, dict[Any, Any])

@@ -2,6 +2,7 @@
 
 from interaqt.core.computations.aggregation import AggregateRule, Aggregation, Computation, HostRule, Sum, Target
 from interaqt.core.computations.average import Average
+from interaqt.core.computations.change import Change
 from interaqt.core.computations.compared import ComparedRule, LookupRule
 from interaqt.core.computations.count import Count
 from interaqt.core.computations.deletion import Deletion, Ending, deleted_by
@@ -11,11 +12,14 @@ from interaqt.core.computations.first_last import First, Last
 from interaqt.core.computations.own import OwnRule
 from interaqt.core.computations.quantifiers import Any, Every
 from interaqt.core.computations.rule import Rule, ValueRule
-from interaqt.core.computations.state_machine import Change, StateMachine, StateMachineSpec, Transition, on
+from interaqt.core.computations.stamps import Stamp, StampSpec, change_count, changed_at, changed_by
+from interaqt.core.computations.state_machine import StateMachine, StateMachineSpec, Written
 from interaqt.core.computations.summation import Summation, WeightedSummation
 from interaqt.core.computations.transform import Creation, Derivation, Transform, Variant
+from interaqt.core.computations.transitions import DELETED, Deleted, Transition, on
 
 __all__ = [
+    "DELETED",
     "AggregateRule",
     "Aggregation",
     "Any",
@@ -25,6 +29,7 @@ __all__ = [
     "Computation",
     "Count",
     "Creation",
+    "Deleted",
     "Deletion",
     "Derivation",
     "Distinct",
@@ -39,6 +44,8 @@ __all__ = [
     "Minimum",
     "OwnRule",
     "Rule",
+    "Stamp",
+    "StampSpec",
     "StateMachine",
     "StateMachineSpec",
     "Sum",
@@ -49,6 +56,10 @@ __all__ = [
     "ValueRule",
     "Variant",
     "WeightedSummation",
+    "Written",
+    "change_count",
+    "changed_at",
+    "changed_by",
     "deleted_by",
     "on",
 ]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from interaqt.core.computations.aggregation import BOOL, HOST, Computation
-from interaqt.core.computations.state_machine import interaction_of
+from interaqt.core.computations.change import interaction_of
 from interaqt.core.errors import InvalidComputation, Location
 from interaqt.core.event import Event
 from interaqt.core.event_stand_in import event_fields

@@ -216,6 +216,14 @@ def _value(record: RecordModel, name: str, value: object, subject: str, location
             subject=subject,
             location=location,
         )
+    if attribute.computation is not None:
+        raise InvalidComputation(
+            f"{name} is not given: it follows from its {attribute.computation}",
+            code="transform.derived",
+            subject=subject,
+            location=location,
+            hint="leave it out",
+        )
     try:
         return in_tables(coerce(value, attribute.type))
     except TraceError as error:
