@@ -6,9 +6,11 @@ from interaqt.builtins.conditions import Condition, condition
 from interaqt.core.causes import find_constraint_violation_error, has_error_code
 from interaqt.core.computations import (
     DELETED,
+    UNKNOWN,
     Any,
     Average,
     Count,
+    Custom,
     Distinct,
     Every,
     First,
@@ -34,6 +36,7 @@ from interaqt.core.declare_view import view
 from interaqt.core.errors import (
     CommitUnknown,
     ComputationCycle,
+    ComputationError,
     ConditionRejected,
     ConstraintViolationError,
     DeclarationError,
@@ -92,18 +95,21 @@ if _typing.TYPE_CHECKING:
 
 __all__ = [
     "DELETED",
+    "UNKNOWN",
     "Any",
     "Average",
     "BusinessTransaction",
     "Check",
     "CommitUnknown",
     "ComputationCycle",
+    "ComputationError",
     "Condition",
     "ConditionRejected",
     "Constraint",
     "ConstraintViolationError",
     "Controller",
     "Count",
+    "Custom",
     "DeclarationError",
     "DeclarationWarning",
     "Difference",
@@ -189,7 +195,6 @@ __all__ = [
 
 #: What the language has a name for and the engine does not do yet.
 _NOT_YET = {
-    "Custom": "a Transform from an interaction is plain Python and may work out anything",
     "RealTime": "a query may ask the clock, as in where(lambda post: post.at > since)",
     "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",

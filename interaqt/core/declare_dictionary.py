@@ -15,6 +15,7 @@ from interaqt.core.computations import (
 from interaqt.core.computations import (
     Average,
     Count,
+    Custom,
     Deletion,
     Distinct,
     Every,
@@ -60,6 +61,7 @@ R = TypeVar("R")
         First,
         Last,
         Distinct,
+        Custom,
         StateMachine,
         changed_at,
         changed_by,
@@ -85,6 +87,7 @@ def dictionary(cls: type[R], /) -> type[R]: ...
         First,
         Last,
         Distinct,
+        Custom,
         StateMachine,
         changed_at,
         changed_by,

@@ -16,6 +16,7 @@ import attrs
 __all__ = [
     "CommitUnknown",
     "ComputationCycle",
+    "ComputationError",
     "ConditionRejected",
     "ConstraintViolationError",
     "DeclarationError",
@@ -284,6 +285,17 @@ class IdentityConflictError(StorageError):
         self.record = record
         self.key = key
         self.properties = properties
+
+
+class ComputationError(InteraqtError):
+    """A Custom computation can't be done: nothing of what asked for it is written.
+
+    ``computation.failed``: a function of the user's raised an error, which is ``__cause__``.
+    ``custom.value``: it answered what its attribute does not take. ``custom.touches``: one write
+    would have it done for more records than ``touches=`` allows.
+    """
+
+    default_code = "computation.failed"
 
 
 # -- what is wrong with a dispatch --------------------------------------------------------

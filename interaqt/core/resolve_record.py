@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 
 from interaqt.core.class_body import AttributeDeclaration, RecordDeclaration
-from interaqt.core.computations.aggregation import Aggregation, Target
+from interaqt.core.computations.aggregation import Aggregation, Computation, Target
 from interaqt.core.computations.change import require_one_outcome, resolve_change
+from interaqt.core.computations.custom import OwnCustomSpec
 from interaqt.core.computations.deletion import resolve_ending
 from interaqt.core.computations.own import StoredComputed, resolve_stored
 from interaqt.core.computations.stamps import StampSpec, resolve_stamp
@@ -91,6 +92,8 @@ class RecordResolver:
             attribute = self.record.attributes[each.name]
             if isinstance(each.spec, Aggregation):
                 self._aggregation(each.spec, attribute)
+            elif isinstance(each.spec, OwnCustomSpec) and isinstance(attribute, Property):
+                self.record.rules.append(each.spec.resolve(attribute))
             elif isinstance(attribute, ComputedProperty):
                 self._computed(attribute)
             elif isinstance(each.spec, ComputedSpec) and isinstance(attribute, Property):
@@ -228,7 +231,7 @@ class RecordResolver:
         elif isinstance(spec, StateMachineSpec):
             found.computation, found.changes = spec, spec.transitions
             self._check_value(each, type, spec.initial, "initial state")
-        elif isinstance(spec, Aggregation | StampSpec):
+        elif isinstance(spec, Computation):
             found.computation = spec
         elif isinstance(spec, ComputedSpec):
             found.computation, found.unique, found.index = StoredComputed(spec), spec.unique, spec.index

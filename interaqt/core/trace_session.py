@@ -15,7 +15,7 @@ from interaqt.core.expressions import BOOL, Attr, Const, Expr, Op, Param, Root, 
 __all__ = ["CANDO", "CUSTOM", "Session", "current", "describe", "refusal", "refuse", "tracing", "tracing_active"]
 
 #: The way out of everything that can't be an expression.
-CUSTOM = "iq.Custom, which is not there yet, will run as Python over declared inputs"
+CUSTOM = "iq.Custom runs as Python over declared inputs"
 
 #: What there is instead.
 CANDO = "values have themselves: operators, comparisons, len(), round(), str and date methods"

@@ -43,6 +43,7 @@ __all__ = [
     "constant_hooks",
     "join",
     "lift",
+    "place_in",
     "stand_in",
     "trace",
     "trace_value",
@@ -298,7 +299,7 @@ def _errors_at(function: Callable[..., Any], subject: str, location: Location | 
     try:
         yield
     except TraceError as error:
-        place = _place_in(function, error.__traceback__)
+        place = place_in(function, error.__traceback__)
         if place is not None:
             text = linecache.getline(place.file, place.line).strip()
             if text and text not in error.message:
@@ -310,7 +311,7 @@ def _errors_at(function: Callable[..., Any], subject: str, location: Location | 
         raise error.at(subject, location) from error.__cause__
 
 
-def _place_in(function: Callable[..., Any], traceback: TracebackType | None) -> Location | None:
+def place_in(function: Callable[..., Any], traceback: TracebackType | None) -> Location | None:
     """The line of the user's that was running, in the callback or in what it calls, else where it begins."""
     place = Location.of_function(function)
     while traceback is not None:

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.computations import ComparedRule, DistinctRule, LookupRule
+from interaqt.core.computations import ComparedRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.expressions import Root
 from interaqt.core.model import RecordModel
-from interaqt.runtime.distinct import DistinctUpdate
 from interaqt.runtime.graph import Path
-from interaqt.runtime.lookups import LookupUpdate
 from interaqt.runtime.moves import Move
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.row_states import RowStates, guarded, state_of
 from interaqt.runtime.spread import Cut
+from interaqt.runtime.updates import following
 from interaqt.storage.prepared import Prepared
 from interaqt.storage.scope import Image as ImageBinding
 from interaqt.storage.states import states_along
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Compare", "CompareFar"]
 
-Update = LookupUpdate | DistinctUpdate
-
-
-def _update(planner: Planner, rule: ComparedRule) -> Update:
-    if isinstance(rule, LookupRule):
-        return LookupUpdate(planner, rule)
-    assert isinstance(rule, DistinctRule)
-    return DistinctUpdate(planner, rule)
-
 
 class Compare(Reaction):
     """Follows contributing records that came, changed or went, whatever host they came to or left."""
@@ -47,7 +37,7 @@ class Compare(Reaction):
     def __init__(self, planner: Planner, rule: ComparedRule) -> None:
         self.rule = rule
         self.rules = (rule,)
-        self.update = _update(planner, rule)
+        self.update = following(planner, rule)
         self.via = rule.collection.via
         self.key = rule.collection.link.key.name
         self.states = RowStates(planner, Root(LINK, rule.collection.link), rule.condition, rule.state)
@@ -88,7 +78,7 @@ class CompareFar(Reaction):
         self.rule = rule
         self.rules = (rule,)
         self.path = path
-        self.update = _update(planner, rule)
+        self.update = following(planner, rule)
         self._cut = Cut(Root(LINK, rule.collection.link), path, [rule.condition, *rule.state])
         self.reads = self._cut.reads
 

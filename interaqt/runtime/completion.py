@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from interaqt.core.computations import OwnRule
+from interaqt.core.computations import CustomRule, OwnCustomRule, OwnRule
 from interaqt.core.computations.rule import HOST
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Expr, Root, replace
@@ -29,6 +29,9 @@ class Completion:
         self.record = record
         found = [each for each in record.rules if isinstance(each, OwnRule)]
         self.rules = tuple(sorted(found, key=graph.level))
+        asked = [each for each in record.rules if isinstance(each, CustomRule | OwnCustomRule) and each.is_asked]
+        self.asked = tuple(sorted(asked, key=graph.level))
+        """What Python is asked of a row before it is made."""
         self._reads = {rule: {r.name for r in graph.reads[rule] if not r.path} for rule in self.rules}
 
     def following(self, names: Iterable[str]) -> tuple[Property, ...]:
@@ -59,6 +62,15 @@ class Completion:
                 fresh[rule.name] = put(rule.expr, fresh)
                 found[rule.name] = (rule.property, fresh[rule.name])
         return dict(found.values())
+
+    @cached_property
+    def properties(self) -> frozenset[Property]:
+        """All that follows from a row when it is made."""
+        return frozenset(rule.property for rule in (*self.rules, *self.asked))
+
+    def expanded(self, expr: Expr) -> Expr:
+        """The expression over ``Root(HOST)`` with own values in their place."""
+        return put(expr, {each.name: whole for each, whole in self._whole.items()})
 
     # -- what is worked out here, and what by the database
 

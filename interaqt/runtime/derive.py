@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class Derive(Reaction):
         self.planner = planner
         self.rule = rule
         self.rules = (rule,)
+        self.over = rule.source
         self.paths = tuple(paths)
         self.near = near
         self.source = Root(SOURCE, rule.source)
@@ -56,9 +57,16 @@ class Derive(Reaction):
                 assert record is not None
                 for (stored,) in statement.run(run.tx, {KEY: known[record.key.name]}).fetchall():
                     sources[self._from_key(stored)] = None
-        run.follow(self, sources, fresh=pairs[0][0] is None)
+        due = run.later(self)
+        for key in sources:
+            # Whether nothing is derived of it yet.
+            due.setdefault(key, pairs[0][0] is None)
 
-    def bring(self, run: Run, key: Any, fresh: bool) -> None:
+    def bring(self, run: Run, due: Mapping[Any, bool]) -> None:
+        for key, fresh in due.items():
+            self._bring(run, key, fresh)
+
+    def _bring(self, run: Run, key: Any, fresh: bool) -> None:
         """Make, change and delete what is derived from one source; from a ``fresh`` one nothing is yet."""
         if run.is_ending(self.rule.source, key):
             return

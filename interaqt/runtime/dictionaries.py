@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from interaqt.core.computations import ValueRule
-from interaqt.core.computations.rule import HOST
 from interaqt.core.dictionary import first
 from interaqt.core.errors import NotInstalled
 from interaqt.core.model import ONLY, RecordModel, Reference
 from interaqt.core.record import Record
-from interaqt.runtime.hosts import assigned
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.prepared import KEY
 
 __all__ = ["Dictionaries"]
 
@@ -49,9 +46,7 @@ class Dictionaries:
         # Each is worked out after what it reads; what reads it is told nothing, for it was there before.
         rules = [each for each in self._planner.graph.rules if isinstance(each, ValueRule) and each.record in made]
         for rule in sorted(rules, key=self._planner.graph.level):
-            assignments = assigned([rule], rule.recomputed)
-            statement = self._planner.statements.assign_rows(rule.record, HOST, assignments, ())
-            statement.run(run.tx, [{KEY: ONLY}])
+            self._planner.keeper(rule).quietly(run, [ONLY])
 
     def _insert(self, run: Run, record: RecordModel) -> bool:
         """Insert the values that the declaration gives; False where there is a record by now."""

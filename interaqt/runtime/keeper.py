@@ -97,6 +97,10 @@ class Keeper(ABC, Generic[R]):
     def again(self) -> Again:
         """What works it out anew, as for :class:`~interaqt.runtime.rebuild.Rebuilder`."""
 
+    def quietly(self, run: Run, keys: Sequence[Any]) -> None:
+        """Work it out anew without telling what depends on it."""
+        raise NotImplementedError(f"{self.rule} is told of")
+
     @abstractmethod
     def differences(self, executor: Executor) -> Iterator[Difference]:
         """Where what is stored is not what it should be by what else is stored."""

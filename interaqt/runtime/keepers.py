@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interaqt.core.computations import (
     AggregateRule,
     ComparedRule,
+    CustomRule,
     Derivation,
     HostRule,
+    OwnCustomRule,
     OwnRule,
     Rule,
     ValueRule,
@@ -19,6 +21,7 @@ from interaqt.core.computations.rule import HOST
 from interaqt.core.model import Property, RecordModel
 from interaqt.runtime.adjust import Adjust
 from interaqt.runtime.compare import Compare, CompareFar
+from interaqt.runtime.custom_keeper import CustomKeeper
 from interaqt.runtime.derive import Derive
 from interaqt.runtime.graph import Path
 from interaqt.runtime.hosts import HostUpdate, assigned
@@ -27,6 +30,7 @@ from interaqt.runtime.own import OwnFar
 from interaqt.runtime.recount import Recount
 from interaqt.runtime.spread import Spread
 from interaqt.storage.database import Executor
+from interaqt.storage.prepared import KEY
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -47,6 +51,11 @@ class _ValueKeeper(Keeper[V]):
 
     def again(self) -> Again:
         return HostUpdate(self.planner, [self.rule]).again
+
+    def quietly(self, run: Run, keys: Sequence[Any]) -> None:
+        assignments = assigned([self.rule], self.rule.recomputed)
+        statement = self.planner.statements.assign_rows(self.rule.record, HOST, assignments, ())
+        statement.run(run.tx, [{KEY: key} for key in keys])
 
     def differences(self, executor: Executor) -> Iterator[Difference]:
         expected = assigned([self.rule], self.rule.recomputed)
@@ -186,6 +195,8 @@ class _DerivationKeeper(Keeper[Derivation]):
 _KEEPERS: dict[Any, type[Keeper[Any]]] = {
     AggregateRule: _AggregateKeeper,
     ComparedRule: _ComparedKeeper,
+    CustomRule: CustomKeeper,
+    OwnCustomRule: CustomKeeper,
     Derivation: _DerivationKeeper,
     OwnRule: _OwnKeeper,
 }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, ComparedRule, HostRule
-from interaqt.core.computations.aggregation import LINK
+from interaqt.core.computations import AggregateRule, ComparedRule, CustomRule, HostRule, OwnCustomRule
+from interaqt.core.computations.rule import HOST, LINK
 from interaqt.core.errors import InvalidQuery, did_you_mean
 from interaqt.core.expressions import TRUE, Const, Expr, Root
 from interaqt.core.model import Attribute, ComputedProperty, Constant, Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of
+from interaqt.core.types import ValueType
 from interaqt.runtime.planner import Planner
+from interaqt.storage.inputs import inputs_of, own_of
 from interaqt.storage.prepared import KEY
 from interaqt.storage.storage import Storage
 
@@ -26,13 +28,19 @@ MOST_ROWS = 100
 
 @attrs.frozen(eq=False)
 class Contribution:
-    """A record behind a value, with what it adds to each of the sums that the value follows from."""
+    """A record behind a value, with what it adds to each of the sums that the value follows from.
+
+    To what Python computes it ``gives`` its inputs.
+    """
 
     record: Any
-    adds: tuple[Any, ...]
+    adds: tuple[Any, ...] = ()
+    gives: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         name = f"{type(self.record).__name__}#{key_of(self.record)}"
+        if self.gives:
+            return f"{name} gives {', '.join(map(repr, self.gives))}"
         return f"{name} adds {', '.join(map(str, self.adds))}" if self.adds else name
 
 
@@ -47,11 +55,15 @@ class Explanation:
     rows: tuple[Contribution, ...]
     more: bool = False
     """Whether there are more records behind it than ``rows`` lists."""
+    reads: tuple[Any, ...] = ()
+    """What Python is given of the record itself and of what it refers to."""
 
     def __str__(self) -> str:
         lines = [f"{self.attribute} = {self.value!r}", f"  by {self.rule}"]
         if self.depends_on:
             lines.append(f"  which reads {', '.join(self.depends_on)}")
+        if self.reads:
+            lines.append(f"  given {', '.join(map(repr, self.reads))}")
         lines += [f"  {row}" for row in self.rows]
         return "\n".join([*lines, *(["  and more"] if self.more else [])])
 
@@ -70,6 +82,7 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
     current = storage.loader.current(model, key_of(record))
     rule = next((each for each in model.root.rules if each.property is attribute), None)
     rows: list[Contribution] = []
+    own: tuple[Any, ...] = ()
     depends: tuple[str, ...] = ()
     if rule is not None:
         reads = {
@@ -80,6 +93,8 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
         if isinstance(rule, HostRule):
             reads.add(str(rule.collection))
             rows = list(_rows(planner, storage, rule, key_of(record)))
+        if isinstance(rule, CustomRule | OwnCustomRule) and rule.own is not None:
+            own = _own(planner, storage, rule.record, rule.own.exprs, key_of(record))
         depends = tuple(sorted(reads))
     return Explanation(
         str(attribute),
@@ -88,6 +103,7 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
         depends,
         tuple(rows[:MOST_ROWS]),
         len(rows) > MOST_ROWS,
+        own,
     )
 
 
@@ -105,20 +121,48 @@ def _rule(attribute: Attribute) -> str:
 
 def _rows(planner: Planner, storage: Storage, rule: HostRule, key: Any) -> Iterator[Contribution]:
     link: RecordModel = rule.collection.link
+    if isinstance(rule, CustomRule):
+        yield from _inputs(planner, storage, rule, key)
+        return
     adds: list[Expr] = [each.contribution for each in rule.sums] if isinstance(rule, AggregateRule) else []
     where = rule.condition if isinstance(rule, ComparedRule) else rule.collection.where or TRUE
     statement = planner.statements.reaching(
         link, (rule.collection.via.name,), LINK, [Root(LINK, link), *adds], where=where, limit=MOST_ROWS + 1
     )
-    from_db = planner.schema.dialect.from_db
-    converters = [from_db(link.key.type), *(from_db(each.type) for each in adds)]
     with storage.executor() as executor:
         found = statement.run(executor, {KEY: key}).fetchall()
-    rows = [
-        [cell if convert is None else convert(cell) for convert, cell in zip(converters, row, strict=True)]
-        for row in found
-    ]
+    rows = _converted(planner, [link.key.type, *(each.type for each in adds)], found)
     counted = [row for row in rows if not adds or any(row[1:]) or all(isinstance(each, Const) for each in adds)]
     ghosts = storage.loader.ghosts(link, [row[0] for row in counted])
     for ghost, (_, *values) in zip(ghosts, counted, strict=True):
         yield Contribution(ghost, tuple(values))
+
+
+def _inputs(planner: Planner, storage: Storage, rule: CustomRule, key: Any) -> Iterator[Contribution]:
+    """The records of a Custom, each with what it gives."""
+    root, exprs = Root(LINK, rule.source), rule.inputs.exprs
+    via, most = rule.collection.via, MOST_ROWS + 1
+    statement = inputs_of(planner.statements, root, via, [root, *exprs], rule.condition, limit=most)
+    with storage.executor() as executor:
+        found = statement.run(executor, [{KEY: key}]).fetchall()
+    types = [via.type, rule.source.key.type, *(each.type for each in exprs)]
+    rows = _converted(planner, types, found)
+    ghosts = storage.loader.ghosts(rule.source, [row[1] for row in rows])
+    for ghost, (_, _, *values) in zip(ghosts, rows, strict=True):
+        yield Contribution(ghost, gives=tuple(values))
+
+
+def _own(planner: Planner, storage: Storage, host: RecordModel, exprs: Sequence[Expr], key: Any) -> tuple[Any, ...]:
+    statement = own_of(planner.statements, Root(HOST, host), exprs)
+    with storage.executor() as executor:
+        found = statement.run(executor, [{KEY: key}]).fetchall()
+    rows = _converted(planner, [host.key.type, *(each.type for each in exprs)], found)
+    return tuple(rows[0][1:]) if rows else ()
+
+
+def _converted(planner: Planner, types: Sequence[ValueType], found: Sequence[Any]) -> list[list[Any]]:
+    converters = [planner.schema.dialect.from_db(type.optional()) for type in types]
+    return [
+        [cell if convert is None else convert(cell) for convert, cell in zip(converters, row, strict=True)]
+        for row in found
+    ]

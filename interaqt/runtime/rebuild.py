@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from interaqt.core.computations import Rule
 from interaqt.core.errors import InvalidQuery, did_you_mean
 from interaqt.core.model import RecordModel
+from interaqt.runtime.pages import pages_of
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.prepared import KEY
 
 __all__ = ["Progress", "Rebuilder"]
 
@@ -61,23 +60,8 @@ class Rebuilder:
         source, work = keeper.over, keeper.again()
         total = self._storage.query(source.cls).count()
         done = 0
-        for keys in self._batches(source, batch):
+        for keys in pages_of(self._planner, source, batch, self._storage.executor):
             self._transactions.run(lambda run, keys=keys: work(run, keys), f"rebuild {rule}")  # type: ignore[misc]
             done += len(keys)
             progress(Progress(str(rule), done, max(total, done)))
         return done
-
-    def _batches(self, record: RecordModel, size: int) -> Iterator[list[Any]]:
-        first, following = self._planner.statements.pages(record, size)
-        convert = self._planner.schema.dialect.from_db(record.key.type)
-        last: Any = None
-        while True:
-            with self._storage.executor() as executor:
-                statement = first if last is None else following
-                rows = statement.run(executor, {} if last is None else {KEY: last}).fetchall()
-            keys = [row[0] if convert is None else convert(row[0]) for row in rows]
-            if keys:
-                yield keys
-                last = keys[-1]
-            if len(keys) < size:
-                return

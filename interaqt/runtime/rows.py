@@ -14,8 +14,9 @@ from interaqt.core.expressions import Attr, Const, Expr, Param
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
+from interaqt.runtime.asking import Asking
 from interaqt.runtime.host_locks import HostLocks
-from interaqt.storage.database import Result
+from interaqt.storage.database import Executor, Result
 from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class RowStatements:
     @cached_property
     def given(self) -> tuple[Stored, ...]:
         """What a maker gives."""
-        own = {rule.property for rule in self.completion.rules}
+        own = self.completion.properties
         return tuple(
             each
             for each in self.record.stored()
@@ -132,12 +133,20 @@ class RowStatements:
         absent = {each.name: None for each in self.given if each.hidden}
         return {**absent, **{name: const.value for name, const in self.initial.items()}}
 
-    def whole(self, row: Image) -> Image:
-        """What a maker gave, with what is known of the rest before the row is made."""
-        image = {**self.initial_image, **row}
+    def whole(self, executor: Executor, rows: Sequence[Image]) -> list[Image]:
+        """What a maker gave, with what is known of the rest before the rows are made."""
+        initial = self.initial_image
+        images = [{**initial, **row} for row in rows]
+        for asking in self._asking:
+            asking(executor, images)
         if self.completion.local:
-            self.completion.complete(image)
-        return image
+            for image in images:
+                self.completion.complete(image)
+        return images
+
+    @cached_property
+    def _asking(self) -> list[Asking]:
+        return [Asking(self.planner, rule, self.completion.expanded) for rule in self.completion.asked]
 
     @cached_property
     def insert(self) -> Prepared:
@@ -149,7 +158,7 @@ class RowStatements:
 
     def _insert(self, make: Callable[..., S], unless: bool = True) -> S:
         local = (each.property for each in self.completion.rules if each.property in self.completion.local)
-        given = (*self.given, *local)
+        given = (*self.given, *(rule.property for rule in self.completion.asked), *local)
         return make(self.record, given, self.initial, self._unless if unless else (), self._worked, HOST)
 
     @cached_property

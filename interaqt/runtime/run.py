@@ -7,7 +7,7 @@ that order keeps all derived values right.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from interaqt.core.computations import Derivation, Ending
 from interaqt.core.errors import InvalidValue, RecordNotFound
@@ -22,9 +22,22 @@ from interaqt.storage.database import Result, Transaction
 from interaqt.storage.prepared import KEY, Image, Prepared, Reader
 
 if TYPE_CHECKING:
-    from interaqt.runtime.derive import Derive
+    from interaqt.core.computations import Rule
 
-__all__ = ["Created", "Run"]
+__all__ = ["Created", "Later", "Run"]
+
+
+class Later(Protocol):
+    """Something that looks after what its rule keeps, once a group of writes is done."""
+
+    @property
+    def rule(self) -> Rule: ...
+    @property
+    def over(self) -> RecordModel:
+        """The record whose keys are remembered; one that is deleted is forgotten."""
+
+    def bring(self, run: Run, due: Mapping[Any, Any]) -> None:
+        """Bring about what was remembered, by key."""
 
 
 class Created:
@@ -64,7 +77,7 @@ class Run:
         """Records that are known to exist: a foreign key, a lock or an update says so."""
         self.ending: Set[Place] = frozenset()
         """What a deletion that is going on will reach."""
-        self._due: dict[Derivation, tuple[Derive, dict[Any, bool]]] = {}
+        self._due: dict[Rule, tuple[Later, dict[Any, Any]]] = {}
 
     def forget_proofs(self) -> None:
         """Before what a next event names is looked at: what was there for one may be gone for another."""
@@ -88,10 +101,11 @@ class Run:
     def insert(self, record: RecordModel, rows: Sequence[Image]) -> tuple[list[Image], Result]:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
         statements = self.planner.rows(record)
-        images = [statements.whole(row) for row in rows]
-        if statements.host_locks is not None:
-            statements.host_locks.lock(self.tx, images)
+        images = list(rows)
         try:
+            images = statements.whole(self.tx, rows)
+            if statements.host_locks is not None:
+                statements.host_locks.lock(self.tx, images)
             if len(rows) == 1:
                 return images, statements.insert.run(self.tx, images[0])
             return images, statements.insert_rows.run(self.tx, images)
@@ -101,7 +115,7 @@ class Run:
     def insist(self, record: RecordModel, row: Image) -> None:
         """Insert a row of which the database shall say why it will not have it."""
         statements = self.planner.rows(record)
-        statements.insert_always.run(self.tx, statements.whole(row))
+        statements.insert_always.run(self.tx, statements.whole(self.tx, [row])[0])
 
     def came(self, record: RecordModel, images: Sequence[Image]) -> list[Created]:
         """Note rows that were inserted, whose keys are known, and follow what depends on them."""
@@ -214,24 +228,24 @@ class Run:
             for reaction in self.planner.updated(record, frozenset(changed)):
                 reaction.run(self, moved)
 
-    # -- records that follow from others
+    # -- what can wait until a group of writes is done
 
-    def follow(self, reaction: Derive, sources: Iterable[Any], fresh: bool) -> None:
-        """Remember sources whose derived records are to be looked after by :meth:`settle`."""
-        _, due = self._due.setdefault(reaction.rule, (reaction, {}))
-        for key in sources:
-            due.setdefault(key, fresh)
+    def later(self, reaction: Later) -> dict[Any, Any]:
+        """What is remembered for :meth:`settle` to bring about: something for each key, the reaction's to fill."""
+        return self._due.setdefault(reaction.rule, (reaction, {}))[1]
 
-    def settle(self) -> None:
-        """Bring derived records to what their sources say now, those first from which others follow.
+    def settle(self, *, records: bool = False) -> None:
+        """Bring about what was remembered, that first from which other things follow.
 
-        It is called between writes, when all that they mean to other values is written.
+        It is called between writes, when all that they mean to other values is written. With
+        ``records`` it stops once no derived record is waiting any more.
         """
         while self._due:
+            if records and not any(isinstance(rule, Derivation) for rule in self._due):
+                return
             rule = min(self._due, key=self.planner.graph.level)
-            reaction, sources = self._due.pop(rule)
-            for key, fresh in sources.items():
-                reaction.bring(self, key, fresh)
+            reaction, due = self._due.pop(rule)
+            reaction.bring(self, due)
 
     # -- deleting
 
@@ -250,7 +264,7 @@ class Run:
                     if old is not None:
                         self.change(other, old, {reference.name: None})
             # What is derived may have to let go of it, too.
-            self.settle()
+            self.settle(records=True)
             gone = self._remove(kind, these)
             deleted += sum(key in keys for key in gone) if kind is record else 0
         self.ending = before
@@ -294,6 +308,10 @@ class Run:
     def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
         if not images:
             return
+        for later, due in self._due.values():
+            if later.over is record:
+                for image in images:
+                    due.pop(image[record.key.name], None)
         for image in images:
             self.mutations.append(Mutation("delete", record.cls, image[record.key.name], old=image))
             # What is deleted was there.

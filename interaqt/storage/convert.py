@@ -26,7 +26,9 @@ __all__ = [
     "CONVERTER",
     "UTC",
     "Convert",
+    "as_stored",
     "checker",
+    "comparable",
     "decimal_text",
     "iso_datetime",
     "json_reader",
@@ -107,6 +109,25 @@ def checker(type: ValueType) -> Convert:
     if type.members:
         check = _member(type, check)
     return optional(type, check)
+
+
+def as_stored(type: ValueType) -> Convert:
+    """Answers what a value is once it was stored and read again, or raises ``InvalidValue``."""
+    check = checker(type.optional(False))
+    if type.kind is Kind.JSON:
+        read = json_reader(type)
+        return optional(type, lambda value: read(json.loads(check(value))))
+    if type.kind is Kind.ENUM:
+        return optional(type, lambda value: type.python(check(value)))
+    return optional(type, check)
+
+
+def comparable(type: ValueType) -> Convert:
+    """Answers a form of a value in which equal ones are equal, whatever its class says of that."""
+    if type.kind is not Kind.JSON:
+        return lambda value: value
+    write = json_writer(type)
+    return optional(type, lambda value: json.loads(write(value)))
 
 
 # -- scalars -----------------------------------------------------------------------------

@@ -89,8 +89,8 @@ class Statements:
         query = table.select(*[column(table, each) for each in attributes]).where(self._is_key(record))
         return self.prepared(self.schema.for_change(query) if lock else query)
 
-    def read_rows(self, record: RecordModel, attributes: Sequence[Stored]) -> PreparedRows:
-        """SELECT attributes of the rows with the given keys, locked in the order of their keys."""
+    def read_rows(self, record: RecordModel, attributes: Sequence[Stored], lock: bool = True) -> PreparedRows:
+        """SELECT attributes of the rows with the given keys, in the order of their keys, and locked in it."""
         rows = RowsOf(self.schema, "named", [(KEY, record.key.type)])
         table = self.schema.table(record)
         key = column(table, record.key)
@@ -99,7 +99,7 @@ class Statements:
             .where(key.in_(peewee.Select([rows.source], [rows.column(KEY)])))
             .order_by(key)
         )
-        return PreparedRows(self.schema.for_change(query), rows, self.schema)
+        return PreparedRows(self.schema.for_change(query) if lock else query, rows, self.schema)
 
     def update(self, record: RecordModel, attributes: Sequence[Stored]) -> Prepared:
         """UPDATE the row with the slot ``key``: each attribute by the slot of its name."""

@@ -129,7 +129,7 @@ def test_a_refusal_names_the_attribute_the_line_and_the_way_out() -> None:
     assert error.subject == "Post.shown: computed"
     assert error.location == Location(__file__, shown.__code__.co_firstlineno + 2)
     assert "in: return number.zfill(3)" in str(error)
-    assert "iq.Custom, which is not there yet, will run as Python over declared inputs" in str(error)
+    assert "iq.Custom runs as Python over declared inputs" in str(error)
 
 
 def test_values_kept_past_their_trace_can_not_be_tested() -> None:

@@ -774,7 +774,7 @@ def test_a_condition_that_reads_a_file(refuses: Refuses) -> None:
           shop.py:HERE, Post.n: Count(likes, where=...)
           open() reaches outside, but a callback only says what a value is
             in: n: int = iq.Count(likes, where=lambda like: open("bots").read() == like.user.name)
-          iq.side_effect runs after a commit; where a value depends on the outside, iq.Custom, which is not there yet, will run as Python over declared inputs
+          iq.side_effect runs after a commit; where a value depends on the outside, iq.Custom runs as Python over declared inputs
         """,
     )
 
@@ -787,7 +787,7 @@ def test_a_condition_that_prints(refuses: Refuses) -> None:
           shop.py:HERE, Post.n: Count(likes, where=...)
           print() reaches outside, but a callback only says what a value is
             in: n: int = iq.Count(likes, where=lambda like: print("seen") is None)
-          iq.side_effect runs after a commit; where a value depends on the outside, iq.Custom, which is not there yet, will run as Python over declared inputs
+          iq.side_effect runs after a commit; where a value depends on the outside, iq.Custom runs as Python over declared inputs
         """,
     )
 
@@ -879,7 +879,7 @@ def test_membership_in_a_set(refuses: Refuses) -> None:
           shop.py:HERE, Post.n: Count(likes, where=...)
           User.name is looked up in a set or dict, which a trace can't see
             in: n: int = iq.Count(likes, where=lambda like: like.user.name in {"a", "b"})
-          write a tuple, `x in (...)`, or a chain of `if`; else, iq.Custom, which is not there yet, will run as Python over declared inputs
+          write a tuple, `x in (...)`, or a chain of `if`; else, iq.Custom runs as Python over declared inputs
         """,
     )
 
@@ -972,7 +972,7 @@ def test_a_function_that_needs_a_real_value(refuses: Refuses) -> None:
           shop.py:HERE, Post.n: Count(likes, where=...)
           a function that needs a real value is given one that is only known in the database
             in: n: int = iq.Count(likes, where=lambda like: str.isdigit(like.user.name))
-          use what values have themselves: operators, comparisons, len(), round(), str and date methods; else, iq.Custom, which is not there yet, will run as Python over declared inputs
+          use what values have themselves: operators, comparisons, len(), round(), str and date methods; else, iq.Custom runs as Python over declared inputs
         """,
     )
 
@@ -1804,7 +1804,7 @@ def test_a_computed_property_of_another_type(refuses: Refuses) -> None:
           shop.py:HERE, Note.shout: computed
           it gives a str, but int is expected
             in: def shout(self) -> int:
-          where it can't be said otherwise, iq.Custom, which is not there yet, will run as Python over declared inputs
+          where it can't be said otherwise, iq.Custom runs as Python over declared inputs
         """,
     )
 
@@ -1824,7 +1824,7 @@ def test_a_computed_property_of_itself(refuses: Refuses) -> None:
           shop.py:HERE, Note.shout: computed
           Note.shout -> Note.shout: a property can't depend on itself
             in: return self.shout
-          where it can't be said otherwise, iq.Custom, which is not there yet, will run as Python over declared inputs
+          where it can't be said otherwise, iq.Custom runs as Python over declared inputs
         """,
     )
 
@@ -2446,7 +2446,7 @@ def test_a_query_of_a_name(refuses: Refuses) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Custom", "RealTime", "ScopedSequence", "activity"])
+@pytest.mark.parametrize("name", ["RealTime", "ScopedSequence", "activity"])
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):
         getattr(iq, name)
@@ -2647,7 +2647,7 @@ def test_a_stored_value_of_another_type(refuses: Refuses) -> None:
           shop.py:HERE, Post.shout: computed(stored=True)
           it gives a str, but int is expected
             in: def shout(self) -> int:
-          where it can't be said otherwise, iq.Custom, which is not there yet, will run as Python over declared inputs
+          where it can't be said otherwise, iq.Custom runs as Python over declared inputs
         """,
     )
 

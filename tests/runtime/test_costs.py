@@ -93,6 +93,26 @@ DISTINCT: Pins = {
     "delete host": HOST,
 }
 
+#: Once for all baskets concerned: they are locked, their items are read, and what is another now is written.
+CUSTOM: Pins = {
+    "create": ["INSERT item", "SELECT basket", "SELECT item", "UPDATE basket"],
+    "update": ["SELECT item", "UPDATE item", "SELECT basket", "SELECT item", "UPDATE basket"],
+    "far": ["UPDATE kind"],
+    "relink": ["SELECT item", "UPDATE item", "SELECT basket", "SELECT item", "UPDATE basket"],
+    "delete": ["DELETE item", "SELECT basket", "SELECT item", "UPDATE basket"],
+    "delete extreme": ["DELETE item", "SELECT basket", "SELECT item", "UPDATE basket"],
+    "delete host": ["SELECT item", "DELETE item", "DELETE basket"],
+}
+#: A step needs no more than the present value.
+STEP: Pins = {
+    **CUSTOM,
+    "create": ["INSERT item", "SELECT basket", "UPDATE basket"],
+    "update": ["SELECT item", "UPDATE item", "SELECT basket", "UPDATE basket"],
+    "relink": ["SELECT item", "UPDATE item", "SELECT basket", "UPDATE basket"],
+    "delete": ["DELETE item", "SELECT basket", "UPDATE basket"],
+    "delete extreme": ["DELETE item", "SELECT basket", "UPDATE basket"],
+}
+
 #: A change of the kind sums the differences of the items that refer to it, by basket.
 FAR_SUM: Pins = {**COUNT, "far": ["SELECT kind", "UPDATE kind", "SELECT item", "UPDATE basket"]}
 FAR_PRODUCT: Pins = {**FAR_SUM, "update": SUM["update"]}
@@ -123,6 +143,10 @@ FAR_DISTINCT = far(
     far=["SELECT kind", "UPDATE kind", "SELECT item", LOCK, "SELECT item"],
     **{"delete extreme": ["DELETE item", "SELECT kind", LOCK, "SELECT item"]},
 )
+FAR_CUSTOM = far(
+    CUSTOM, far=["SELECT kind", "UPDATE kind", "SELECT item", "SELECT basket", "SELECT item", "UPDATE basket"]
+)
+FAR_STEP = far(STEP, far=["SELECT kind", "UPDATE kind", "SELECT item", "SELECT basket", "UPDATE basket"])
 PRICED = ["SELECT item", "UPDATE item", "SELECT kind", "UPDATE basket"]
 
 #: What an item has itself: the type, the value, and what each write is followed by.
@@ -143,6 +167,13 @@ NEAR: dict[str, tuple[str, str, Pins]] = {
     "First": ("int | None", "iq.First(items, of=lambda item: item.price, by=lambda item: item.price)", LOWEST),
     "Last": ("int | None", "iq.Last(items, of=lambda item: item.price, by=lambda item: item.price)", HIGHEST),
     "Distinct": ("int", "iq.Distinct(items, of=lambda item: item.price)", DISTINCT),
+    "Custom": ("int", "iq.Custom(items, inputs=lambda item: item.price, compute=sum)", CUSTOM),
+    "Custom step": (
+        "int",
+        "iq.Custom(items, inputs=lambda item: item.price, compute=sum, "
+        "step=lambda value, old, new: value - (old or 0) + (new or 0))",
+        STEP,
+    ),
 }
 FAR: dict[str, tuple[str, str, Pins]] = {
     "Count": ("int", "iq.Count(items, where=lambda item: item.kind.weight > 2)", FAR_SUM),
@@ -169,6 +200,14 @@ FAR: dict[str, tuple[str, str, Pins]] = {
         {**FAR_HIGHEST, "update": PRICED, "delete extreme": ["DELETE item", "SELECT kind", "SELECT basket"]},
     ),
     "Distinct": ("int", "iq.Distinct(items, of=lambda item: item.kind.weight)", FAR_DISTINCT),
+    "Custom": ("int", "iq.Custom(items, inputs=lambda item: item.kind.weight, compute=sum)", FAR_CUSTOM),
+    "Custom through": ("int", "iq.Custom(kinds, inputs=lambda kind: kind.weight, compute=sum)", FAR_CUSTOM),
+    "Custom step": (
+        "int",
+        "iq.Custom(items, inputs=lambda item: item.kind.weight, compute=sum, "
+        "step=lambda value, old, new: value - (old or 0) + (new or 0))",
+        FAR_STEP,
+    ),
 }
 
 

@@ -39,6 +39,22 @@ def is_counted(event: Event[Pay]) -> int:
 both = is_rich & is_named  # E: operator
 
 
+def median_of(totals: list[Decimal]) -> Decimal:
+    return sorted(totals)[len(totals) // 2]
+
+
+def number_of(order: Order) -> str:
+    return order.number
+
+
+def name_of(customer: Customer) -> tuple[str]:
+    return (customer.name,)
+
+
+def doubled(number: int) -> str:
+    return str(2 * number)
+
+
 @iq.entity
 class Customer:
     id: int = iq.key()
@@ -62,6 +78,12 @@ class Customer:
     unordered: str | None = iq.First(orders, lambda order: order.number, by=lambda order: [1])  # E: arg-type
     latest: int = iq.Last(orders, lambda order: order.number, lambda order: order.number, default="")  # E: assignment
     kinds: str = iq.Distinct(orders, lambda order: order.status)  # E: assignment
+    median: str = iq.Custom(orders, inputs=lambda order: order.total, compute=median_of)  # E: assignment
+    middle: Decimal = iq.Custom(orders, inputs=number_of, compute=median_of)  # E: misc
+    widest: Decimal = iq.Custom(orders, inputs=lambda order: order.totl, compute=median_of)  # E: attr-defined
+    first: Decimal = iq.Custom(orders, inputs=lambda order: order.total, compute=median_of, initial="")  # E: arg-type
+    greeting: str = iq.Custom(reads=name_of, compute=doubled)  # E: misc
+    named_twice: int = iq.Custom(reads=name_of, compute=str.upper)  # E: assignment
 
     @iq.computed
     def shout(self) -> str:

@@ -66,6 +66,14 @@ class Refund:
     amount: Decimal
 
 
+def name_and_level(customer: Customer) -> tuple[str, Level]:
+    return customer.name, customer.level
+
+
+def greeting_of(name: str, level: Level) -> str:
+    return f"Dear {name}" if level is Level.HIGH else f"Hello {name}"
+
+
 @iq.entity
 class Customer:
     id: int = iq.key()
@@ -90,6 +98,38 @@ class Customer:
     first_number: str | None = iq.First(orders, of=lambda order: order.number, by=lambda order: order.at)
     last_number: str = iq.Last(orders, lambda order: order.number, by=lambda order: order.at, default="")
     numbers: int = iq.Distinct(orders, of=lambda order: order.number)
+    median: float = iq.Custom(
+        orders,
+        inputs=lambda order: (order.weight, order.customer.name),
+        where=lambda order: order.status == "paid",
+        compute=lambda rows: sorted(weight for weight, _ in rows)[len(rows) // 2],
+        initial=0.0,
+        touches=10,
+    )
+    heaviest: float | None = iq.Custom(
+        orders,
+        inputs=lambda order: order.weight,
+        compute=lambda weights: max(weights),
+        step=lambda value, old, new: iq.UNKNOWN if value is None or new is None else max(value, new),
+        initial=None,
+    )
+    moving: float = iq.Custom(
+        orders,
+        inputs=lambda order: order.weight,
+        compute=lambda weights: (sum(weights), {"n": len(weights)}),
+        step=lambda value, state, old, new: (
+            iq.UNKNOWN if state["n"] > 9 else (value + (new or 0), {"n": state["n"] + 1})
+        ),
+        state={"n": 0},
+    )
+    mood: Literal["good", "bad"] = iq.Custom(
+        orders, inputs=lambda order: order.mood, compute=lambda moods: "bad" if "bad" in moods else "good"
+    )
+    greeting: str = iq.Custom(reads=name_and_level, compute=greeting_of)
+    initials: str = iq.Custom(reads=lambda customer: (customer.name,), compute=lambda name: str(name[:1]))
+    summary: list[str] = iq.Custom(
+        orders, reads=name_and_level, inputs=lambda order: order.number, compute=lambda own, numbers: [own[0], *numbers]
+    )
 
     @iq.computed
     def shout(self) -> str:
@@ -226,6 +266,9 @@ def run(system: iq.MonoSystem, dsn: str) -> None:
     assert_type(ada.first_number, str | None)
     assert_type(ada.last_number, str)
     assert_type(ada.numbers, int)
+    assert_type(ada.median, float)
+    assert_type(ada.heaviest, float | None)
+    assert_type(ada.summary, list[str])
     assert_type(ada.shout, str)
     assert_type(ada.orders, Many[Order])
     assert_type(ada.orders[0], Order)

@@ -5,6 +5,8 @@ from interaqt.core.computations.average import Average
 from interaqt.core.computations.change import Change
 from interaqt.core.computations.compared import ComparedRule, LookupRule
 from interaqt.core.computations.count import Count
+from interaqt.core.computations.custom import Custom
+from interaqt.core.computations.custom_rule import UNKNOWN, CustomRule, OwnCustomRule
 from interaqt.core.computations.deletion import Deletion, Ending, deleted_by
 from interaqt.core.computations.distinct import Distinct, DistinctRule
 from interaqt.core.computations.extremes import Maximum, Minimum
@@ -20,6 +22,7 @@ from interaqt.core.computations.transitions import DELETED, Deleted, Transition,
 
 __all__ = [
     "DELETED",
+    "UNKNOWN",
     "AggregateRule",
     "Aggregation",
     "Any",
@@ -29,6 +32,8 @@ __all__ = [
     "Computation",
     "Count",
     "Creation",
+    "Custom",
+    "CustomRule",
     "Deleted",
     "Deletion",
     "Derivation",
@@ -42,6 +47,7 @@ __all__ = [
     "LookupRule",
     "Maximum",
     "Minimum",
+    "OwnCustomRule",
     "OwnRule",
     "Rule",
     "Stamp",

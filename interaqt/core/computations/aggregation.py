@@ -119,16 +119,19 @@ class Target:
     def type(self) -> ValueType:
         return self.attribute.type
 
+    @property
+    def element(self) -> Expr:
+        """An element of the collection, as what it is declared to be of, which may have methods of its own."""
+        target, far = self.collection.target, self.collection.far
+        if far is None:
+            return Root(LINK, target)
+        return Attr(Root(LINK, self.collection.link), far.name, target.type.optional(far.type.nullable))
+
     def trace(self, function: Callable[[Any], Any], expected: ValueType | Callable[[Tree], ValueType]) -> Expr:
         """The callback, over an element of the collection, as an expression over ``Root(LINK)``."""
-        target, far = self.collection.target, self.collection.far
-        # In terms of what the collection is declared to be of, which may have methods of its own.
-        element: Expr = Root(LINK, target)
-        if far is not None:
-            element = Attr(Root(LINK, self.collection.link), far.name, target.type.optional(far.type.nullable))
         return trace_value(
             function,
-            [element],
+            [self.element],
             expected,
             subject=f"{self.attribute}: {self.text}",
             location=self.attribute.location,

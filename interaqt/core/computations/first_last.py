@@ -7,10 +7,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, overload
 
-from interaqt.core.computations.aggregation import BOOL, LINK, Target
+from interaqt.core.computations.aggregation import BOOL, Target
 from interaqt.core.computations.compared import Comparison, Kept, LookupRule, ordered_type
 from interaqt.core.errors import Location
-from interaqt.core.expressions import Attr, Const, Expr, Op, Root
+from interaqt.core.expressions import Const, Expr, Op
 from interaqt.core.many import Many
 
 __all__ = ["EndSpec", "First", "FirstSpec", "Last", "LastSpec"]
@@ -88,10 +88,6 @@ class EndSpec(Comparison):
         self.require_something(target)
         of = self.value_of(target, target.type)
         by = target.trace(self.by, ordered_type)
-        far = target.collection.far
-        element: Expr = Root(LINK, target.collection.link)
-        if far is not None:
-            element = Attr(element, far.name, far.type)
         place, _ = target.beside("by", by.type.optional())
         key, read_key = target.beside("key", target.collection.target.key.type.optional())
         kept, value = target.attribute, None
@@ -105,7 +101,7 @@ class EndSpec(Comparison):
             collection=target.collection,
             value=value,
             condition=self.condition(target, by),
-            order=(Kept(place, by), Kept(key, element)),
+            order=(Kept(place, by), Kept(key, target.element)),
             also=(Kept(kept, of),),
             descending=self.descending,
         )

@@ -1,0 +1,134 @@
+"""The keeper of a Custom: what is done about it when rows come, change or go, and how it is checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from interaqt.core.computations import CustomRule, OwnCustomRule
+from interaqt.core.computations.rule import HOST, LINK
+from interaqt.core.expressions import Attr, Root
+from interaqt.core.model import RecordModel
+from interaqt.core.types import Kind
+from interaqt.runtime.compare import Compare, CompareFar
+from interaqt.runtime.concern import Concern
+from interaqt.runtime.custom import CustomUpdate
+from interaqt.runtime.custom_inputs import CustomInputs, converted
+from interaqt.runtime.custom_values import CustomValues
+from interaqt.runtime.graph import Path, reads_of
+from interaqt.runtime.keeper import Again, Difference, Keeper, Part, Reach
+from interaqt.runtime.pages import pages_of
+from interaqt.storage.database import Executor
+from interaqt.storage.inputs import own_of
+from interaqt.storage.prepared import KEY
+
+if TYPE_CHECKING:
+    from interaqt.runtime.run import Run
+
+__all__ = ["CustomKeeper"]
+
+#: How many hosts are compared at a time.
+BATCH = 500
+
+
+class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
+    @cached_property
+    def update(self) -> CustomUpdate:
+        return CustomUpdate(self.planner, self.rule)
+
+    def came(self) -> Iterator[Part]:
+        # What is read of the record itself is there before its row is made: see ``completion``.
+        if isinstance(self.rule, CustomRule):
+            yield self._compared(self.rule)
+
+    def went(self) -> Iterator[Part]:
+        if not isinstance(self.rule, CustomRule):
+            return
+        if any(read.path and read.record is self.rule.source for read in self.planner.graph.reads[self.rule]):
+            # A row that is gone may be one that another, gone with it, refers to.
+            yield self._concern(self.rule.source, True, (), ())
+        else:
+            yield self._compared(self.rule)
+
+    def changed(self, reach: Reach) -> Iterator[Part]:
+        rule = self.rule
+        if not isinstance(rule, CustomRule):
+            own: list[Path] = [()] if reach.near else []
+            yield self._concern(reach.record, False, (), (*own, *reach.paths))
+            return
+        paths = [path for path in reach.paths if path in self._link_paths]
+        own = [path[1:] for path in reach.paths if path in self._own_paths]
+        if reach.near + len(paths) + len(own) > 1 or own or (reach.relinked and reach.entangled):
+            yield self._concern(reach.record, reach.near, paths, own)
+        elif paths:
+            yield Part(("compare", rule, paths[0]), rule, lambda _: CompareFar(self.planner, rule, paths[0]))
+        else:
+            yield self._compared(rule)
+
+    @staticmethod
+    def _reached(exprs: Any, root: str) -> set[Path]:
+        return {read.path for each in exprs for read in reads_of(each, root)}
+
+    @cached_property
+    def _link_paths(self) -> set[Path]:
+        """The ways from a record of the collection to what is read."""
+        assert isinstance(self.rule, CustomRule)
+        return self._reached((self.rule.condition, *self.rule.inputs.exprs), LINK)
+
+    @cached_property
+    def _own_paths(self) -> set[Path]:
+        """The ways from such a record by its host to what is read of that, as the rule's reads have them."""
+        assert isinstance(self.rule, CustomRule)
+        via = self.rule.collection.via.name
+        exprs = () if self.rule.own is None else self.rule.own.exprs
+        return {(via, *path) for path in self._reached(exprs, HOST)}
+
+    def _compared(self, rule: CustomRule) -> Part:
+        return Part(("compare", rule), rule, lambda _: Compare(self.planner, rule))
+
+    def _concern(self, record: RecordModel, near: bool, paths: Sequence[Path], own: Sequence[Path]) -> Part:
+        rule = self.rule
+        return Part(
+            ("concern", rule), rule, lambda _: Concern(self.planner, rule, self.update, record, near, paths, own)
+        )
+
+    # -- checking and working out anew
+
+    @property
+    def over(self) -> RecordModel:
+        return self.rule.record
+
+    def again(self) -> Again:
+        def compute(run: Run, keys: Sequence[Any]) -> None:
+            self.update.compute(run, dict.fromkeys(sorted(keys)))
+
+        return compute
+
+    def quietly(self, run: Run, keys: Sequence[Any]) -> None:
+        self.update.compute(run, dict.fromkeys(keys), quietly=True)
+
+    def differences(self, executor: Executor) -> Iterator[Difference]:
+        host, property = self.rule.record, self.rule.property
+        root = Root(HOST, host)
+        inputs, values = CustomInputs(self.planner, self.rule), CustomValues(self.rule)
+        statement = own_of(self.planner.statements, root, [Attr(root, property.name, property.type)])
+        from_db = self.planner.schema.dialect.from_db
+        converters = [from_db(host.key.type), from_db(property.type.optional(False))]
+        for keys in pages_of(self.planner, host, BATCH, lambda: nullcontext(executor)):
+            rows = statement.run(executor, [{KEY: key} for key in keys]).fetchall()
+            stored = dict(converted(row, converters) for row in rows)
+            given = inputs.ask(executor, keys)()
+            for key in keys:
+                if key in stored:
+                    expected = values.computed(given[key])[0]
+                    if not self._agree(values, stored[key], expected):
+                        yield Difference(str(self.rule), key, stored[key], expected)
+
+    def _agree(self, values: CustomValues, stored: Any, expected: Any) -> bool:
+        if self.rule.property.type.kind is Kind.FLOAT and stored is not None and expected is not None:
+            # The order of adding shows in the last digits of a float.
+            return math.isclose(stored, expected, rel_tol=1e-9, abs_tol=1e-9)
+        return values.same(self.rule.property, stored, expected)

@@ -1,0 +1,29 @@
+"""Which way the values of a rule are written on its hosts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interaqt.core.computations import ComparedRule, CustomRule, DistinctRule, LookupRule
+from interaqt.runtime.custom import CustomUpdate
+from interaqt.runtime.distinct import DistinctUpdate
+from interaqt.runtime.lookups import LookupUpdate
+
+if TYPE_CHECKING:
+    from interaqt.runtime.planner import Planner
+
+__all__ = ["Following", "following"]
+
+#: What can follow the moves of records.
+Following = LookupUpdate | DistinctUpdate | CustomUpdate
+
+
+def following(planner: Planner, rule: ComparedRule) -> Following:
+    """What follows the moves of a rule's records."""
+    match rule:
+        case LookupRule():
+            return LookupUpdate(planner, rule)
+        case CustomRule():
+            return CustomUpdate(planner, rule)
+    assert isinstance(rule, DistinctRule)
+    return DistinctUpdate(planner, rule)
