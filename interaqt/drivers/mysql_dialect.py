@@ -165,6 +165,7 @@ class MySQLDialect(Dialect):
     """``flavor`` is ``MariaDB`` or ``MySQL``."""
 
     for_update = True
+    share_lock = "LOCK IN SHARE MODE"
     reference_locks = True
     references_inline = True
     indexes_inline = True
