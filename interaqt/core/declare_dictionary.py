@@ -141,7 +141,8 @@ def _check_attribute(cls: type, each: AttributeDeclaration) -> None:
         wrong, hint = "a dictionary is not deleted with what it refers to", "write on_delete='set_null'"
     elif _has_no_value(spec):
         wrong = "nobody makes a dictionary, so each of its values says what it is at first"
-        hint = f"write {each.name}: {each.annotation} = ..., or give iq.field(...) a default= or a factory="
+        value = "None" if "None" in str(each.annotation) else "..."
+        hint = f"write {each.name}: {each.annotation} = {value}, or give it a default="
     elif isinstance(spec, Aggregation) and not isinstance(spec.over, type):
         raise InvalidComputation(
             f"{spec.name_of} runs over a class in a dictionary, not over a collection",

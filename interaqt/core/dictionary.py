@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn, TypeVar, cast
 
 from interaqt.core.errors import InvalidValue
+from interaqt.core.global_values import global_value, globals_are_read
 from interaqt.core.model import ONLY
 from interaqt.core.record import Record, RecordMeta
 
@@ -24,6 +25,12 @@ class DictionaryMeta(RecordMeta):
             location=cls.__iq_record__.location,
             hint=f"read it with system.storage.get({cls.__name__}), or in a callback as {cls.__name__}.some_value",
         )
+
+    def __getattr__(cls, name: str) -> Any:  # noqa: N805 - of a metaclass
+        # In a callback what is not there is looked for where the others are found, which says what there is.
+        if name.startswith("_") or not globals_are_read():
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return global_value(cls, name)
 
     def __setattr__(cls, name: str, value: object) -> None:  # noqa: N805 - of a metaclass
         declaration = vars(cls).get("__iq_record__")

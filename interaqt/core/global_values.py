@@ -14,7 +14,7 @@ from typing import Any
 
 from interaqt.core.errors import InvalidValue
 
-__all__ = ["GlobalAttribute", "ReadGlobal", "reading_globals", "with_globals"]
+__all__ = ["GlobalAttribute", "ReadGlobal", "global_value", "globals_are_read", "reading_globals", "with_globals"]
 
 #: Answers an attribute of a dictionary, given the dictionary's class and the name.
 ReadGlobal = Callable[[type, str], Any]
@@ -40,6 +40,25 @@ def with_globals(read: ReadGlobal | None, function: Callable[[Any], Any], instan
         return function(instance)
 
 
+def globals_are_read() -> bool:
+    """Whether anybody answers global values here."""
+    return _reader.get() is not None
+
+
+def global_value(dictionary: type, name: str) -> Any:
+    """What an attribute of a dictionary is here."""
+    read = _reader.get()
+    if read is None:
+        raise InvalidValue(
+            f"{dictionary.__name__}.{name} has a value in a callback of a model; elsewhere it is not known "
+            "which database is meant",
+            code="dictionary.reading",
+            subject=f"{dictionary.__name__}.{name}",
+            hint=f"read it from a storage: system.storage.get({dictionary.__name__}).{name}",
+        )
+    return read(dictionary, name)
+
+
 class GlobalAttribute:
     """Stands on a dictionary's class for one of its attributes; ``inner`` is what an instance has there."""
 
@@ -48,18 +67,7 @@ class GlobalAttribute:
         self._inner = inner
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is not None:
-            return self._inner.__get__(instance, owner)
-        read = _reader.get()
-        if read is None:
-            raise InvalidValue(
-                f"{owner.__name__}.{self.name} has a value in a callback of a model; elsewhere it is not known "
-                "which database is meant",
-                code="dictionary.reading",
-                subject=f"{owner.__name__}.{self.name}",
-                hint=f"read it from a storage: system.storage.get({owner.__name__}).{self.name}",
-            )
-        return read(owner, self.name)
+        return global_value(owner, self.name) if instance is None else self._inner.__get__(instance, owner)
 
     def __repr__(self) -> str:
         return f"<global value {self.name}>"

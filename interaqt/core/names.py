@@ -128,7 +128,7 @@ class Names:
         found = (self._records.get(cls) or self._views.get(cls)) if isinstance(cls, type) else None
         if found is not None and found[1].is_dictionary:
             raise InvalidEntity(
-                f"{found[1]} is a dictionary, of which there is one, so nothing says which one it means",
+                f"{found[1]} is a dictionary; there is one of it, so it is neither referred to nor counted",
                 code="dictionary.reference",
                 subject=subject,
                 location=location,

@@ -29,7 +29,7 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
         RecordResolver(names, declaration, record).attributes()
     for declaration, record in names.records():
         RecordResolver(names, declaration, record).connections()
-    add_constants([record for _, record in names.records()])
+    add_constants(each for each in names.models() if each.part_of is None)
     for declaration, view in names.views():
         resolve_view(declaration, view)
     for declaration, record in names.records():

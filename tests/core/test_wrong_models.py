@@ -2446,6 +2446,283 @@ def test_a_query_of_a_name(refuses: Refuses) -> None:
     )
 
 
+# -- dictionaries -------------------------------------------------------------------------
+
+
+def site(*, post: str = "", user: str = "", totals: str = "", after: str = "") -> str:
+    """A model with a dictionary, and a mistake somewhere."""
+    return SITE.format(after=dedent(after), post=post, user=user, totals=indent(dedent(totals), "    ").lstrip())
+
+
+SITE = """
+@iq.interaction
+class SetLimit:
+    limit: int
+
+@iq.dictionary
+class Totals:
+    limit: int = iq.field(default=3, changes=iq.on(SetLimit, set=lambda e: e.payload.limit))
+    {totals}
+
+@iq.entity
+class Post:
+    title: str
+    author: User
+    {post}
+
+@iq.entity
+class User:
+    name: str
+    posts: Many[Post] = iq.many(inverse="author")
+    {user}
+{after}
+"""
+
+
+def test_a_count_of_a_class_in_an_entity(refuses: Refuses) -> None:
+    refuses(
+        site(user="post_count: int = iq.Count(Post)  # HERE"),
+        """
+        InvalidComputation: [count.over]
+          shop.py:HERE, User.post_count: Count(Post)
+          Count runs over a collection of its own class; global counts stand in an @iq.dictionary
+          declare a collection above, or move it: @iq.dictionary class Totals: post_count: ... = iq.Count(Post)
+        """,
+    )
+
+
+def test_a_count_of_what_is_no_record(refuses: Refuses) -> None:
+    refuses(
+        site(totals="numbers: int = iq.Count(int)  # HERE"),
+        """
+        InvalidComputation: [count.over]
+          shop.py:HERE, Totals.numbers: Count(...)
+          Count runs over a collection of its own class, not over <class 'int'>
+          in an @iq.dictionary it runs over the class of an entity or a relation, which int is not
+        """,
+    )
+
+
+def test_a_count_of_a_collection_in_a_dictionary(refuses: Refuses) -> None:
+    refuses(
+        site(
+            after="""
+            posts: Many[Post] = iq.many(inverse="author")
+
+            @iq.dictionary
+            class Other:
+                post_count: int = iq.Count(posts)  # HERE
+            """
+        ),
+        """
+        InvalidComputation: [count.over]
+          shop.py:HERE, Other.post_count: Count(over)
+          Count runs over a class in a dictionary, not over a collection
+          write iq.Count(Post, ...)
+        """,
+    )
+
+
+def test_a_collection_in_a_dictionary(refuses: Refuses) -> None:
+    refuses(
+        site(totals='posts: Many[Post] = iq.many(inverse="author")  # HERE'),
+        """
+        InvalidAttribute: [dictionary.attribute]
+          shop.py:HERE, Totals.posts
+          a dictionary has no collections
+          a computation runs over a class: iq.Count(Post)
+        """,
+    )
+
+
+def test_a_key_of_a_dictionary(refuses: Refuses) -> None:
+    refuses(
+        site(totals="number: int = iq.key()  # HERE"),
+        """
+        InvalidAttribute: [dictionary.attribute]
+          shop.py:HERE, Totals.number
+          a dictionary has no key: there is one
+          leave it out
+        """,
+    )
+
+
+def test_a_global_value_named_as_the_key(refuses: Refuses) -> None:
+    refuses(
+        site(totals="id: int = 3  # HERE"),
+        """
+        InvalidEntity: [dictionary.key]
+          shop.py:HERE, Totals.id
+          id is the key of a dictionary's only record
+          give the value another name
+        """,
+    )
+
+
+def test_a_global_value_that_nobody_gives(refuses: Refuses) -> None:
+    refuses(
+        site(totals="top: User | None  # HERE"),
+        """
+        InvalidAttribute: [dictionary.attribute]
+          shop.py:HERE, Totals.top
+          nobody makes a dictionary, so each of its values says what it is at first
+          write top: User | None = None, or give it a default=
+        """,
+    )
+
+
+def test_a_dictionary_that_goes_with_what_it_refers_to(refuses: Refuses) -> None:
+    refuses(
+        site(totals='top: User | None = iq.one(default=None, on_delete="cascade")  # HERE'),
+        """
+        InvalidAttribute: [dictionary.attribute]
+          shop.py:HERE, Totals.top
+          a dictionary is not deleted with what it refers to
+          write on_delete='set_null'
+        """,
+    )
+
+
+def test_the_other_side_of_a_reference_to_a_dictionary(refuses: Refuses) -> None:
+    refuses(
+        site(totals='top: User | None = iq.one(inverse="totals")  # HERE'),
+        """
+        InvalidAttribute: [dictionary.attribute]
+          shop.py:HERE, Totals.top
+          nothing refers to a dictionary
+          write top: Post | None = iq.one(default=None)
+        """,
+    )
+
+
+def test_a_transform_in_a_dictionary(refuses: Refuses) -> None:
+    refuses(
+        site(totals="made = iq.Transform(SetLimit, lambda e: None)  # HERE"),
+        """
+        InvalidEntity: [dictionary.rule]
+          shop.py:HERE, Totals.made
+          Transform(SetLimit) stands in a dictionary, of which there is one all the time
+          write it in the entity whose records it makes or ends
+        """,
+    )
+
+
+def test_which_dictionary_to_change(refuses: Refuses) -> None:
+    refuses(
+        site(
+            totals="""
+            top: int = iq.field(
+                default=0, changes=iq.on(SetLimit, record=lambda e: None, set=lambda e: 3)  # HERE
+            )"""
+        ),
+        """
+        InvalidComputation: [on.record]
+          shop.py:HERE, Totals.top: on(SetLimit)
+          there is one Totals, so which to change is no question
+          leave record= out
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "subject"),
+    [
+        (site(post="totals: Totals  # HERE"), "Post.totals"),
+        (site(post="totals: Many[Totals] = iq.many(inverse='post')  # HERE"), "Post.totals"),
+        (site(after="@iq.interaction\nclass Pay:\n    totals: Totals  # HERE"), "Pay.totals"),
+        (site(after="@iq.dictionary\nclass Other:\n    n: int = iq.Count(Totals)  # HERE"), "Other.n: Count(Totals)"),
+    ],
+    ids=["reference", "collection", "payload", "count"],
+)
+def test_a_reference_to_a_dictionary(refuses: Refuses, model: str, subject: str) -> None:
+    refuses(
+        model,
+        f"""
+        InvalidEntity: [dictionary.reference]
+          shop.py:HERE, {subject}
+          Totals is a dictionary; there is one of it, so it is neither referred to nor counted
+          read its values where they are needed: Totals.some_value
+        """,
+    )
+
+
+def test_records_that_follow_from_a_dictionary(refuses: Refuses) -> None:
+    refuses(
+        site(post='made = iq.Transform(Totals, lambda totals: Post(title="a"))  # HERE'),
+        """
+        InvalidComputation: [transform.source]
+          shop.py:HERE, Post.made: Transform(Totals)
+          Totals is a dictionary; records follow from an interaction or from other records
+          let them follow from the records that Totals is about, and read Totals.some_value in it
+        """,
+    )
+
+
+def test_a_misspelt_global_value(refuses: Refuses) -> None:
+    refuses(
+        site(user="long: int = iq.Count(posts, where=lambda post: len(post.title) > Totals.limt)  # HERE"),
+        """
+        TraceError: [trace]
+          shop.py:HERE, User.long: Count(posts, where=...)
+          Totals has no attribute 'limt'
+            in: long: int = iq.Count(posts, where=lambda post: len(post.title) > Totals.limt)
+          Did you mean 'limit'?  There is: limit, id.
+        """,
+    )
+
+
+def test_a_dictionary_that_the_controller_does_not_know(refuses: Refuses) -> None:
+    refuses(
+        site(
+            user="long: int = iq.Count(posts, where=lambda post: len(post.title) > Totals.limit)  # HERE",
+            after="MODELS = [SetLimit, Post, User]",
+        ),
+        """
+        TraceError: [trace]
+          shop.py:HERE, User.long: Count(posts, where=...)
+          Totals is not among the controller's models
+            in: long: int = iq.Count(posts, where=lambda post: len(post.title) > Totals.limit)
+          give Totals to the controller with the other models
+        """,
+    )
+
+
+def test_a_circle_through_a_global_value(refuses: Refuses) -> None:
+    refuses(
+        site(
+            user="n: int = iq.Count(posts, where=lambda post: Other.sum > 3)  # USER",
+            after="@iq.dictionary\nclass Other:\n    sum: int = iq.Summation(User, of=lambda user: user.n)  # SUM",
+        ),
+        """
+        ComputationCycle: [computation.cycle]
+          shop.py:USER, User.n
+          these follow from one another, so none can be worked out first:
+            User.n  (shop.py:USER)
+            -> Other.sum  (shop.py:SUM)
+            -> User.n  (shop.py:USER)
+          break the circle: let one of them read what the user sets, not what is derived
+        """,
+    )
+
+
+def test_a_constraint_on_a_global_value(refuses: Refuses) -> None:
+    refuses(
+        site(
+            after="""
+            @iq.entity(constraints=[iq.Check(lambda item: item.n < Totals.limit, name="few")])  # HERE
+            class Item:
+                n: int
+            """
+        ),
+        """
+        InvalidEntity: [constraint.condition]
+          shop.py:HERE, Item: Check()
+          the condition looks at Totals.limit, which is not a value of the Item itself
+          a database checks a row by what is in it; a rule over other records is a guard's, or that of a derived value that the record has
+        """,
+    )
+
+
 @pytest.mark.parametrize("name", ["RealTime", "ScopedSequence", "activity"])
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):

@@ -35,15 +35,18 @@ class Session:
         self.module = load(source)
         self.system = iq.MonoSystem(database)
         with warnings.catch_warnings():
-            # A machine may have states that nothing leads to.
+            # A machine may have states that nothing leads to, and many values may depend on a global one.
             warnings.simplefilter("ignore", iq.DeclarationWarning)
+            warnings.simplefilter("ignore", iq.GlobalDependenceWarning)
             self.app = iq.Controller(self.system, self.module.MODELS)
-        self.app.setup(install=True)
+            self.app.setup(install=True)
         self.storage = self.system.storage
         self.interpreter = Interpreter(self.app.model)
         self.events = 0
         self.conflicts = Conflicts(database)
-        self._seen: dict[RecordModel, list[Any]] = {record: [] for record in self.interpreter.records}
+        self._seen: dict[RecordModel, list[Any]] = {
+            record: list(rows) for record, rows in self.interpreter.rows.items()
+        }
         names = {name: value for name, value in vars(self.module).items() if not name.startswith("__")}
         storage, interpreter = self.storage, self.interpreter
         self._real = names | {
@@ -269,8 +272,8 @@ class _Step:
 
     def delete(self) -> str | None:
         target, cls = self.stored()
-        # A derived record lives as long as its source.
-        return None if target is None or cls.derived else f"delete({target})"
+        # A derived record lives as long as its source, a dictionary for ever.
+        return None if target is None or cls.derived or cls.is_dictionary else f"delete({target})"
 
     def dispatch(self) -> str | None:
         request = self.request(self.pick(self.schema.interactions))
@@ -317,7 +320,8 @@ class _Step:
         return f"get({cls.name}, {self.pick(keys)})" if keys else None
 
     def stored(self) -> tuple[str | None, Any]:
-        some = [each for each in self.schema.classes if self.rows[each.name]]
+        # There is one of a dictionary, so it comes up often enough only if it comes up more often.
+        some = [each for each in (*self.schema.classes, *self.schema.dictionaries * 2) if self.rows[each.name]]
         if not some:
             return None, None
         cls = self.pick(some)

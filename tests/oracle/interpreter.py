@@ -19,7 +19,18 @@ from interaqt.core.class_body import RecordDeclaration
 from interaqt.core.computations import DELETED, StampSpec, Written
 from interaqt.core.computations.aggregation import Aggregation
 from interaqt.core.computations.stamps import ANY
-from interaqt.core.model import Collection, ComputedProperty, Mirror, Model, Property, RecordModel, Reference
+from interaqt.core.dictionary import first
+from interaqt.core.global_values import reading_globals
+from interaqt.core.model import (
+    ONLY,
+    Collection,
+    ComputedProperty,
+    Mirror,
+    Model,
+    Property,
+    RecordModel,
+    Reference,
+)
 from interaqt.core.sides import Sides
 
 __all__ = ["Interpreter", "Refused", "View"]
@@ -65,6 +76,9 @@ class Interpreter:
         records = [each for each in model.records.values() if each.name != "InteractionEvent"]
         self.records = [each for each in records if each.sides is None]
         self.rows: dict[RecordModel, dict[Any, Row]] = {record: {} for record in self.records}
+        for record in model.dictionaries:
+            given = {each.name: _initial(each) for each in _stored(record)}
+            self.rows[record][ONLY] = given | _given(first(record.cls), given)
         self.derived: dict[Place, Any] = {}
         self.keys: dict[RecordModel, list[Any]] = {}
         self.places: Mapping[Place, Any] = {}
@@ -80,13 +94,18 @@ class Interpreter:
 
     def state(self) -> dict[str, dict[Any, Row]]:
         """Every attribute of every record, references and collections by their keys."""
-        return {
-            record.name: {
-                key: {name: _plain(self.read(View(self, record, key), name)) for name in _visible(record)}
-                for key in rows
+        with reading_globals(self.global_value):
+            return {
+                record.name: {
+                    key: {name: _plain(self.read(View(self, record, key), name)) for name in _visible(record)}
+                    for key in rows
+                }
+                for record, rows in self.rows.items()
             }
-            for record, rows in self.rows.items()
-        }
+
+    def global_value(self, dictionary: type, name: str) -> Any:
+        """What a callback reads on the class of a dictionary."""
+        return self.read(self.get(dictionary, ONLY), name)
 
     def views(self, record: RecordModel) -> list[View]:
         return [View(self, record, key) for key in self.rows[record]]
@@ -103,7 +122,9 @@ class Interpreter:
             case Property(computation=Aggregation() as spec):
                 place = (record, key, name)
                 if place not in self._memo:
-                    self._memo[place] = aggregate(spec, getattr(view, spec.over.name))
+                    whole = isinstance(spec.over, type)
+                    over = self.views(self.model.records[spec.over]) if whole else getattr(view, spec.over.name)
+                    self._memo[place] = aggregate(spec, over)
                 return self._memo[place]
             case Property():
                 return self.rows[record][key][name]
@@ -202,7 +223,8 @@ class Interpreter:
                 if change.interaction is interaction:
                     where: Callable[[Any], Any] = change.record or _item(change.item)
                     name = change.attribute.name
-                    for view in _several(where(event)):
+                    chosen = View(self, record, ONLY) if record.is_dictionary else where(event)
+                    for view in _several(chosen):
                         present = getattr(view, name)
                         if change.set is not None:
                             value = change.set(event, view)
@@ -241,7 +263,8 @@ class Interpreter:
         before = {record: {key: dict(row) for key, row in rows.items()} for record, rows in self.rows.items()}
         derived, self._leaving = dict(self.derived), {}
         try:
-            yield
+            with reading_globals(self.global_value):
+                yield
         except Refused:
             self.rows, self.derived = before, derived
             raise

@@ -132,6 +132,8 @@ class Ref:
     changes: list[str] = attrs.field(factory=list)
     stamp: str | None = None
     """The right hand side of what tells who changed something."""
+    absent: bool = False
+    """Whether it is None at first without being said so."""
 
     @property
     def annotation(self) -> str:
@@ -140,7 +142,7 @@ class Ref:
     def line(self) -> str:
         if self.stamp is not None:
             return f"    {self.name}: {self.annotation} = {self.stamp}"
-        options = ["default=None"] if self.nullable and self.changes else []
+        options = ["default=None"] if self.absent or (self.nullable and self.changes) else []
         options += ["unique=True"] if self.unique else []
         options += [f'on_delete="{self.on_delete}"'] if self.on_delete else []
         options += [f"changes=[{', '.join(self.changes)}]"] if self.changes else []
@@ -163,7 +165,7 @@ class Coll:
 
 @attrs.define(eq=False)
 class Class:
-    """An entity or relation that is being drawn."""
+    """An entity, relation or dictionary that is being drawn."""
 
     name: str
     kind: str
@@ -181,7 +183,7 @@ class Class:
     """What transforms from records say of it."""
 
     def text(self) -> str:
-        lines = [f"    id: {'uuid.UUID' if self.uuid else 'int'} = iq.key()"]
+        lines = [] if self.is_dictionary else [f"    id: {'uuid.UUID' if self.uuid else 'int'} = iq.key()"]
         lines += [line for each in self.fields if each.settable or each.machine for line in each.lines()]
         lines += [each.line() for each in self.refs if each.stamp is None]
         lines += [each.line for each in self.colls]
@@ -189,7 +191,11 @@ class Class:
         lines += [each.line() for each in self.refs if each.stamp is not None]
         lines += [line for each in self.fields if not (each.settable or each.machine) for line in each.lines()]
         lines += self.rules
-        return f"{self.decorator}\nclass {self.name}:\n" + "\n".join(lines) + "\n"
+        return f"{self.decorator}\nclass {self.name}:\n" + "\n".join(lines or ["    pass"]) + "\n"
+
+    @property
+    def is_dictionary(self) -> bool:
+        return self.kind == "dictionary"
 
 
 @attrs.define(eq=False)
@@ -220,14 +226,16 @@ class Schema:
 
     classes: list[Class]
     interactions: list[Interaction]
+    dictionaries: list[Class]
 
     def __repr__(self) -> str:
         return f"<a model of {', '.join(each.name for each in self.classes)}>"
 
     @property
     def source(self) -> str:
-        names = [each.name for each in (*self.classes, *self.interactions)]
-        texts = [each.text() for each in (*self.interactions, *self.classes)]
+        classes = [*self.classes, *self.dictionaries]
+        names = [each.name for each in (*classes, *self.interactions)]
+        texts = [each.text() for each in (*self.interactions, *classes)]
         return "\n\n".join([PRELUDE, *texts, f"MODELS = [{', '.join(names)}]\n"])
 
 
@@ -291,6 +299,7 @@ class _Drawing:
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
         self.classes: list[Class] = []
+        self.dictionaries: list[Class] = []
         self.interactions: list[Interaction] = []
         self._serial = itertools.count(1)
 
@@ -306,6 +315,8 @@ class _Drawing:
     def schema(self) -> Schema:
         for index in range(self.pick([2, 1, 2, 3, 3, 4, 5])):
             self.make_class(index)
+        for name in self.pick([[], [], ["Totals"], ["Totals", "Settings"]]):
+            self.make_dictionary(name)
         for _ in range(self.draw(st.integers(2, 12))):
             self.add_rule()
         for each in [each for each in self.classes if not each.born]:
@@ -317,7 +328,8 @@ class _Drawing:
             self.make_interaction(index)
         self.tell_of_changes()
         # A transform names its source, so what is derived comes after what it is derived from.
-        return Schema(sorted(self.classes, key=lambda each: each.derived), self.interactions)
+        classes = sorted(self.classes, key=lambda each: each.derived)
+        return Schema(classes, self.interactions, self.dictionaries)
 
     # -- classes
 
@@ -418,6 +430,24 @@ class _Drawing:
             line = f'    {name}: Many[{onward.target.name}] = iq.many(through="{coll.name}")'
             owner.colls.append(Coll(name, coll.link, line, onward.target))
 
+    def make_dictionary(self, name: str) -> None:
+        """Global values that somebody sets; what is counted of whole classes comes with the other rules."""
+        cls = Class(name, "dictionary", "@iq.dictionary")
+        self.dictionaries.append(cls)
+        for _ in range(self.draw(st.integers(0, 2))):
+            field = self.plain_field(cls)
+            cls.fields.append(attrs.evolve(field, unique=False, default=self.pick(LITERALS[field.kind])))
+        if self.chance(30):
+            cls.fields.append(Field(self.name("state"), STATE, machine=True))
+        entities = [each for each in self.classes if each.born]
+        if entities and self.chance(30):
+            on_delete = self.pick([None, "set_null", "set_null"])
+            cls.refs.append(Ref(self.name("ref"), self.pick(entities), True, False, on_delete, absent=True))
+
+    def global_paths(self) -> list[Path]:
+        """What any callback may read of dictionaries, as they are drawn so far."""
+        return [path for each in self.dictionaries for path in paths(each, each.name, 1)]
+
     def plain_field(self, cls: Class) -> Field:
         kind = self.pick(["int", "int", "int", *LITERALS])
         nullable = self.chance(25)
@@ -441,14 +471,14 @@ class _Drawing:
 
     def tell_of_changes(self) -> None:
         """Each attribute of which something tells is changed by an interaction, and others are told of, too."""
-        for cls in self.classes:
+        for cls in (*self.classes, *self.dictionaries):
             for field in [each for each in cls.fields if each.machine and not each.changes]:
                 told = [each.value or "" for each in cls.fields] + [each.stamp or "" for each in cls.refs]
                 if any(f"({field.name}" in each and "iq.change" in each for each in told):
                     act = Interaction(f"Act{len(self.interactions)}")
                     self.interactions.append(act)
                     field.changes.append(
-                        f'iq.on({act.name}, {{"draft": "live", "live": "draft"}}, {self.where(act, cls)})'
+                        f'iq.on({act.name}, {{"draft": "live", "live": "draft"}}{self.where(act, cls)})'
                     )
             for each in [each for each in (*cls.fields, *cls.refs) if each.changes and not getattr(each, "machine", 0)]:
                 if self.chance(40):
@@ -519,9 +549,10 @@ class _Drawing:
             for coll in cls.colls
             if coll.link.born and coll.element.born
         ]  # fmt: skip
-        if not options:
+        whole = [(each, Coll(cls.name, cls, "")) for each in self.dictionaries for cls in self.classes if cls.born]
+        if not options and not whole:
             return
-        cls, coll = self.pick(options)
+        cls, coll = self.pick(whole if whole and (not options or self.chance(40)) else options)
         found, derived = self.weighed(paths(coll.element, "x", 2))
         sums = ["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"]
         rule = self.pick([*sums, "Maximum", "Minimum", "First", "Last", "Distinct"])
@@ -559,10 +590,9 @@ class _Drawing:
                 field = Field(self.name("sum_"), kind, value=value)
         cls.fields.append(field)
 
-    @staticmethod
-    def weighed(found: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    def weighed(self, found: Iterable[Path]) -> tuple[list[Path], list[Path]]:
         """What may be read, what is derived several times, so that rules stand on one another; and that."""
-        every = list(found)
+        every = [*found, *self.global_paths() * 2]
         derived = [each for each in every if each.text.rsplit(".", 1)[1].startswith(DERIVED)]
         return every + derived * 3, derived
 
@@ -589,8 +619,10 @@ class _Drawing:
         return Field(self.name(prefix), kind, nullable=not default, value=value)
 
     def computed(self) -> None:
-        cls = self.pick([each for each in self.classes if each.born])
-        found = list(paths(cls, "self", 1))
+        cls = self.pick([*(each for each in self.classes if each.born), *self.dictionaries])
+        found = [*paths(cls, "self", 1), *self.global_paths()]
+        if not found:
+            return
         if self.chance(50):
             cls.fields.append(Field(self.name("is_"), "bool", body=self.condition(found)))
         else:
@@ -697,7 +729,7 @@ class _Drawing:
         return f"e.payload.{name}"
 
     def readable(self, act: Interaction) -> list[Path]:
-        found: list[Path] = []
+        found = self.global_paths()
         for name, kind, optional, many in act.items:
             text = f"e.payload.{name}"
             if many:
@@ -710,24 +742,26 @@ class _Drawing:
 
     def where(self, act: Interaction, cls: Class) -> str:
         """``record=`` of a change: one, one that may be missing, several that are given, or found by a way."""
+        if cls.is_dictionary:
+            return ""
         ways = ["one", "one", "optional", "many"]
         holders = [(owner, coll) for owner in self.classes for coll in owner.colls if coll.element is cls]
         ways += ["found"] if holders else []
         match self.pick(ways):
             case "one":
-                return f"record=lambda e: {self.item(act, cls)}"
+                return f", record=lambda e: {self.item(act, cls)}"
             case "optional":
-                return f"record=lambda e: {self.item(act, cls, optional=True)}"
+                return f", record=lambda e: {self.item(act, cls, optional=True)}"
             case "many":
-                return f"record=lambda e: {self.item(act, cls, many=True)}"
+                return f", record=lambda e: {self.item(act, cls, many=True)}"
             case _:
                 owner, coll = self.pick(holders)
-                return f"record=lambda e: list({self.item(act, owner)}.{coll.name})"
+                return f", record=lambda e: list({self.item(act, owner)}.{coll.name})"
 
     def effect_move(self, act: Interaction) -> None:
         options = [
             (cls, field)
-            for cls in self.classes
+            for cls in (*self.classes, *self.dictionaries)
             for field in cls.fields
             if field.machine and self.may_change_again(field, act)
         ]
@@ -735,14 +769,14 @@ class _Drawing:
             cls, field = self.pick(options)
             moves = self.pick(['"draft": "live"', '"draft": "live", "live": "gone"', '"live": "draft", "gone": "live"'])
             where = self.where(act, cls)
-            if self.chance(15) and not cls.derived:
+            if self.chance(15) and not (cls.derived or cls.is_dictionary):
                 moves = '"draft": "live", "live": iq.DELETED'
             elif self.chance(25):
                 test = self.condition([*paths(cls, "x", 1), *self.readable(act)])
                 state = self.pick([each for each in ("draft", "live", "gone") if f'"{each}":' not in moves])
                 moves += f', "{state}": lambda e, x: "live" if {test} else "draft"'
             strict = ", strict=True" if self.chance(15) else ""
-            field.changes.append(f"iq.on({act.name}, {{{moves}}}, {where}{strict})")
+            field.changes.append(f"iq.on({act.name}, {{{moves}}}{where}{strict})")
 
     def may_change_again(self, attribute: Field | Ref, act: Interaction) -> bool:
         """Two changes of an attribute by one interaction are rare: of the same record they must agree."""
@@ -751,7 +785,7 @@ class _Drawing:
     def effect_set(self, act: Interaction) -> None:
         options = [
             (cls, field)
-            for cls in self.classes
+            for cls in (*self.classes, *self.dictionaries)
             for field in cls.fields
             if field.settable and self.may_change(cls, field, act)
         ]
@@ -767,19 +801,19 @@ class _Drawing:
                     arguments = "e, x"
                     known += [each for each in paths(cls, "x", 1) if not each.guards]
                 value = self.value(field, known, event=True)
-            field.changes.append(f"iq.on({act.name}, {where}, set=lambda {arguments}: {value})")
+            field.changes.append(f"iq.on({act.name}{where}, set=lambda {arguments}: {value})")
 
     def effect_refer(self, act: Interaction) -> None:
         options = [
             (cls, ref)
-            for cls in self.classes
+            for cls in (*self.classes, *self.dictionaries)
             for ref in cls.refs
             if ref.stamp is None and self.may_change(cls, ref, act)
         ]
         if options:
             cls, ref = self.pick(options)
             value = self.item(act, ref.target, ref.nullable and self.chance(60))
-            ref.changes.append(f"iq.on({act.name}, {self.where(act, cls)}, set=lambda e: {value})")
+            ref.changes.append(f"iq.on({act.name}{self.where(act, cls)}, set=lambda e: {value})")
 
     def may_change(self, cls: Class, attribute: Field | Ref, act: Interaction) -> bool:
         """Nothing that follows from a source."""
@@ -821,7 +855,7 @@ class _Drawing:
             test = f"self == {self.item(act, cls)}"
         else:
             found = [*paths(cls, "self", 1)]
-            test = self.condition(found)
+            test = self.condition([*found, *self.global_paths()])
             mine = [each for each in found if isinstance(each.kind, Class) and not each.guards]
             if mine:
                 path = self.pick(mine)

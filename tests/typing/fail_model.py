@@ -126,6 +126,23 @@ class Order:
         return self == e.payload.oder  # E: attr-defined
 
 
+@iq.dictionary
+class Totals:
+    orders: str = iq.Count(Order)  # E: assignment
+    paid: int = iq.Count(Order, where=lambda order: order.stat == "paid")  # E: attr-defined
+    numbers: int = iq.Summation(Order, of=lambda order: order.number)  # E: type-var
+    most: Decimal = iq.Maximum(Order, of=lambda order: order.total)  # E: assignment
+    first: str | None = iq.First(Order, of=lambda order: order.numbr, by=lambda order: order.total)  # E: attr-defined
+    limit: int = iq.field(default="10")  # E: assignment
+    other: int = iq.field(default=0, changes=iq.on(Rename, set=lambda e: e.payload.name))  # E: assignment
+    next: int = iq.field(default=0, changes=iq.on(Rename, set=lambda e: Totals.limt))  # E: attr-defined
+
+
+@iq.condition
+def has_orders(event: Event[Pay]) -> bool:
+    return Totals.limit  # E: return-value
+
+
 @iq.side_effect(Order, on="creation")  # E: arg-type
 def tell(change: iq.RecordChange[Order]) -> None:
     print(change.record.numbr)  # E: attr-defined

@@ -305,6 +305,90 @@ def run(system: iq.MonoSystem, dsn: str) -> None:
     print(plan)
 
 
+# -- global values ---------------------------------------------------------------------------
+
+
+@iq.interaction
+class Configure:
+    limit: int
+    mood: Literal["calm", "wild"]
+
+
+@iq.condition
+def is_calm(event: Event[Ship]) -> bool:
+    return Totals.mood == "calm" and Totals.orders < Totals.limit
+
+
+@iq.dictionary
+class Totals:
+    orders: int = iq.Count(Order)
+    paid: int = iq.Count(Order, where=lambda order: order.status == "paid")
+    revenue: Decimal = iq.Summation(Order, of=lambda order: order.total)
+    weight: float = iq.WeightedSummation(Order, lambda order: order.boxes, lambda order: order.weight)
+    mean: float | None = iq.Average(Order, of=lambda order: order.total)
+    mean_or_zero: float = iq.Average(Order, of=lambda order: order.weight, default=0.0)
+    all_paid: bool = iq.Every(Order, where=lambda order: order.status == "paid")
+    any_paid: bool = iq.Any(Order, where=lambda order: order.status == "paid")
+    largest: Decimal | None = iq.Maximum(Order, of=lambda order: order.total)
+    least: Decimal = iq.Minimum(Order, of=lambda order: order.total, default=Decimal(0))
+    first_number: str | None = iq.First(Order, of=lambda order: order.number, by=lambda order: order.at)
+    last_number: str = iq.Last(Order, lambda order: order.number, by=lambda order: order.at, default="")
+    numbers: int = iq.Distinct(Order, of=lambda order: order.number)
+    visits: int = iq.Count(Visit, where=lambda visit: visit.one.name != visit.other.name)
+    limit: int = iq.field(default=10, changes=iq.on(Configure, set=lambda e: e.payload.limit + Totals.limit))
+    mood: Literal["calm", "wild"] = iq.field(default="calm", changes=iq.on(Configure, set=lambda e: e.payload.mood))
+    level: Level = iq.StateMachine(Level.LOW, iq.on(Pay, {Level.LOW: Level.HIGH}))
+    best: Customer | None = iq.one(default=None, on_delete="set_null")
+    note: str = "none"
+
+    @iq.computed
+    def share(self) -> float:
+        return self.paid / self.orders if self.orders else 0.0
+
+
+@iq.dictionary(constraints=[iq.Check(lambda limits: limits.most > 0)])
+class Limits:
+    most: int = 3
+
+
+@iq.entity
+class Desk:
+    name: str
+    tasks: Many[Task] = iq.many(inverse="desk")
+    long: int = iq.Count(tasks, where=lambda task: task.size > Totals.limit and Totals.best == task.customer)
+
+    @iq.computed
+    def part(self) -> float:
+        return self.long / Totals.orders if Totals.orders else Totals.share
+
+
+@iq.entity
+class Task:
+    desk: Desk
+    size: int
+    customer: Customer
+    made = iq.Transform(CreateOrder, lambda e: Task(desk=Desk(name=""), size=Totals.limit, customer=e.payload.customer))
+
+
+@iq.side_effect(Totals, on="update")
+def tell_totals(change: iq.RecordChange[Totals]) -> None:
+    assert_type(change.record.revenue, Decimal)
+
+
+def read(storage: iq.Storage, app: iq.Controller) -> None:
+    assert_type(Totals.orders, int)
+    assert_type(Totals.revenue, Decimal)
+    assert_type(Totals.mean, float | None)
+    assert_type(Totals.mood, Literal["calm", "wild"])
+    assert_type(Totals.level, Level)
+    assert_type(Totals.best, Customer | None)
+    assert_type(Totals.share, float)
+    assert_type(storage.get(Totals), Totals)
+    assert_type(storage.get(Totals).last_number, str)
+    assert_type(storage.query(Order).where(lambda order: order.boxes > Totals.share).count(), int)
+    assert_type(app.explain(Totals, "orders"), iq.Explanation)
+
+
 # -- the other side of a 1:1 is nobody's to give ---------------------------------------------
 
 

@@ -242,6 +242,10 @@ def source_of(over: Any, name: str, location: Location) -> ManySpec | type[Any]:
         )
         if isinstance(over, str) and over.isidentifier():
             hint = f"write iq.{name}({over}), without quotes, below the declaration of {over} in the same class"
+        elif isinstance(over, type):
+            hint = (
+                f"in an @iq.dictionary it runs over the class of an entity or a relation, which {over.__name__} is not"
+            )
         raise InvalidComputation(
             f"{name} runs over a collection of its own class, not over {over!r}",
             code=f"{name.lower()}.over",

@@ -130,6 +130,14 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
             location=transform.location,
             hint="decorate the class, and give it to the controller with the other models",
         )
+    if source.is_dictionary:
+        raise InvalidComputation(
+            f"{source} is a dictionary; records follow from an interaction or from other records",
+            code="transform.source",
+            subject=subject,
+            location=transform.location,
+            hint=f"let them follow from the records that {source} is about, and read {source}.some_value in it",
+        )
     table = source.root
     if table is record.root:
         raise InvalidComputation(
