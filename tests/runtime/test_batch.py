@@ -107,7 +107,9 @@ def test_likes_together_are_one_statement_of_each_kind(app: App) -> None:
         app.app.dispatch_many(app.requests()[:4])
     with app.database.recording() as many:
         app.app.dispatch_many(app.requests() * 10)
-    assert len(few.statements) == len(many.statements) <= 9
+    # MySQL and MariaDB lock what a condition reads of others by statements of their own.
+    apart = 2 if app.database.dialect.name == "MariaDB" else 0
+    assert len(few.statements) == len(many.statements) <= 9 + apart
 
 
 def test_callbacks_that_read_see_the_events_before(app: App) -> None:
