@@ -17,6 +17,7 @@ from interaqt.core.computations import (
     Last,
     Maximum,
     Minimum,
+    RealTime,
     StateMachine,
     Summation,
     Transform,
@@ -150,6 +151,7 @@ __all__ = [
     "PostgreSQLDB",
     "Progress",
     "Query",
+    "RealTime",
     "RecordChange",
     "RecordNotFound",
     "Retention",
@@ -195,7 +197,6 @@ __all__ = [
 
 #: What the language has a name for and the engine does not do yet.
 _NOT_YET = {
-    "RealTime": "a query may ask the clock, as in where(lambda post: post.at > since)",
     "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
 }

@@ -56,7 +56,7 @@ def refuse_outside(function: Callable[..., Any]) -> None:
         if name in _CLOCKS and module in ("datetime", "date", "time"):
             raise TraceError(
                 f"{shown} in a callback is the moment of its tracing, not of its use",
-                hint="iq.RealTime, a value that changes with time, is not there yet; "
+                hint="iq.RealTime(lambda each, now: ...) gives the callback the present moment, and follows it; "
                 "a query's where() may ask the clock",
             )
         if module in _CHANCE:

@@ -93,7 +93,7 @@ def _moment(value: dt.datetime) -> Const:
     if not (tracing_active() and current().allow_collections) and abs(moment - dt.datetime.now(dt.UTC)) < _NOW:
         refuse(
             "datetime.now() in a callback is the moment of its tracing, not of its use",
-            "iq.RealTime, a value that changes with time, is not there yet",
+            "iq.RealTime(lambda each, now: ...) gives the callback the present moment, and follows it",
         )
     return Const(moment, ValueType(Kind.DATETIME))
 

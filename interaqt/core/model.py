@@ -81,6 +81,8 @@ class Property(Attribute):
     index: bool = False
     hidden: bool = False
     computation: Computation | None = attrs.field(default=None, repr=False)
+    live: Expr | None = attrs.field(default=None, repr=False)
+    """What it is at present, over ``Root(HOST)`` and the time, where the stored value may be older."""
     changes: tuple[Transition[Any], ...] = attrs.field(default=(), repr=False)
 
 

@@ -14,6 +14,7 @@ from interaqt.core.computations.change import require_one_outcome, resolve_chang
 from interaqt.core.computations.custom import OwnCustomSpec
 from interaqt.core.computations.deletion import resolve_ending
 from interaqt.core.computations.own import StoredComputed, resolve_stored
+from interaqt.core.computations.real_time import RealTimeSpec, resolve_real_time
 from interaqt.core.computations.stamps import StampSpec, resolve_stamp
 from interaqt.core.computations.state_machine import StateMachineSpec, warn_of_unreachable_states
 from interaqt.core.computations.transform import resolve_transform
@@ -98,6 +99,8 @@ class RecordResolver:
                 self._computed(attribute)
             elif isinstance(each.spec, ComputedSpec) and isinstance(attribute, Property):
                 self.record.rules.append(resolve_stored(attribute, each.spec))
+            elif isinstance(each.spec, RealTimeSpec) and isinstance(attribute, Property):
+                self.record.rules.append(resolve_real_time(attribute, each.spec))
             elif isinstance(attribute, Property | Reference) and attribute.changes:
                 self._changes(model, attribute)
         for each in self.declaration.attributes.values():

@@ -28,6 +28,7 @@ from interaqt.runtime.run import Created, Run
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.database import Result, Transaction
 from interaqt.storage.global_records import GlobalRecords
+from interaqt.storage.moment import during
 from interaqt.storage.storage import Storage
 
 __all__ = ["Batch", "Request"]
@@ -60,7 +61,7 @@ class Batch:
 
     def run(self, requests: Sequence[Request]) -> list[DispatchResult]:
         refuse_nested(self.name)
-        at = dt.datetime.now(dt.UTC)
+        at = self._storage.clock()
         try:
             with Running(self.name):
                 results = self._transactions.run(lambda run: self.carry_out(run, requests, at), self.name)
@@ -78,8 +79,9 @@ class Batch:
             each.dispatch.explain_missing(each.payload, each.user, error)
 
     def carry_out(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> list[DispatchResult]:
-        """All of them, in one run."""
-        return list(self._all(run, requests, at))
+        """All of them, in one run, at one moment."""
+        with during(at):
+            return list(self._all(run, requests, at))
 
     def _all(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
         for dispatch, some in groupby(requests, lambda each: each.dispatch):

@@ -15,8 +15,11 @@ from interaqt.core.computations.rule import HOST
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Expr, Root, replace
 from interaqt.core.model import Property, RecordModel
+from interaqt.core.moments import NOW
+from interaqt.core.next_change import depends_on_time
 from interaqt.runtime.adjust import image_source, is_local, read_images
 from interaqt.runtime.graph import Graph
+from interaqt.storage.moment import present
 from interaqt.storage.prepared import Image
 
 __all__ = ["Completion", "put"]
@@ -53,15 +56,16 @@ class Completion:
         """
         if not self.rules:
             return dict(assignments)
-        found = {each.name: (each, expr) for each, expr in assignments.items()}
-        own = {rule.name for rule in self.rules}
-        fresh = {name: expr for name, (_, expr) in found.items() if name not in own}
-        following = {rule.name for rule in self._following({each.name for each in assignments})}
+        found = dict(assignments)
+        own = {each for rule in self.rules for each in rule.kept}
+        fresh = {each.name: expr for each, expr in assignments.items() if each not in own}
+        following = set(self._following({each.name for each in assignments}))
         for rule in self.rules:
-            if rule.name in found or rule.name in following:
-                fresh[rule.name] = put(rule.expr, fresh)
-                found[rule.name] = (rule.property, fresh[rule.name])
-        return dict(found.values())
+            if rule.property in found or rule in following:
+                worked = {each: put(rule.recomputed(each), fresh) for each in rule.kept}
+                found |= worked
+                fresh |= {each.name: expr for each, expr in worked.items()}
+        return found
 
     @cached_property
     def properties(self) -> frozenset[Property]:
@@ -80,13 +84,22 @@ class Completion:
         known: dict[str, Expr] = {}
         whole: dict[Property, Expr] = {}
         for rule in self.rules:
-            known[rule.name] = whole[rule.property] = put(rule.expr, known)
+            worked = {each: put(rule.recomputed(each), known) for each in rule.kept}
+            whole |= worked
+            known |= {each.name: expr for each, expr in worked.items()}
         return whole
 
     @cached_property
     def local(self) -> frozenset[Property]:
         """The values that the row alone says."""
-        return frozenset(each for each, expr in self._whole.items() if is_local(expr))
+        return frozenset(
+            each for rule in self.rules if all(is_local(self._whole[kept]) for kept in rule.kept) for each in rule.kept
+        )
+
+    @cached_property
+    def timed(self) -> frozenset[Property]:
+        """The values that are not the same at every moment."""
+        return frozenset(each for each, expr in self._whole.items() if depends_on_time(expr))
 
     def remote(self, initial: Mapping[str, Expr]) -> dict[Property, Expr]:
         """The values that the database works out as a row is made, over ``Root(HOST)``, but for what is ``initial``."""
@@ -107,7 +120,7 @@ class Completion:
     @cached_property
     def _functions(self) -> list[tuple[str, Callable[[Image], Any]]]:
         return [
-            (each.name, compile_function(expr, [HOST], image_source))
+            (each.name, compile_function(expr, [HOST], _source, given={"present": present}))
             for each, expr in self._whole.items()
             if each in self.local
         ]
@@ -115,6 +128,10 @@ class Completion:
     def _functions_of(self, properties: Iterable[Any]) -> Iterator[tuple[str, Callable[[Image], Any]]]:
         names = {each.name for each in properties}
         return (each for each in self._functions if each[0] in names)
+
+
+def _source(expr: Expr) -> str | None:
+    return "present()" if expr == NOW else image_source(expr)
 
 
 def put(expr: Expr, fresh: Mapping[str, Expr]) -> Expr:

@@ -39,10 +39,13 @@ from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import SideEffect
 from interaqt.runtime.sweeping import Sweeper
 from interaqt.runtime.system import MonoSystem
+from interaqt.runtime.telling import Telling
+from interaqt.runtime.ticking import Ticker
 from interaqt.runtime.together import BusinessTransaction, Together
 from interaqt.runtime.transaction import ATTEMPTS, Transactions
 from interaqt.runtime.verify import Difference, verify
 from interaqt.runtime.writer import DirectWriter
+from interaqt.storage.moment import require_moment
 from interaqt.storage.schema import Schema
 from interaqt.storage.storage import Storage
 
@@ -60,7 +63,8 @@ class Controller:
     is the record class of ``dispatch(..., user=)``; left out, it is the one named ``User``.
     With ``raise_errors=False`` a refused dispatch answers its error in the result instead.
     ``idempotency`` says what a dispatch with an ``idempotency_key`` promises, and ``events`` how
-    long events are kept.
+    long events are kept. ``clock`` says what time it is, wherever that is asked; left out, it is
+    the machine's. Tests give one that stands still.
 
     Making a controller resolves the whole model: it raises a :class:`~interaqt.DeclarationError`
     for whatever is wrong in it, before anything touches the database.
@@ -75,6 +79,7 @@ class Controller:
         raise_errors: bool = True,
         idempotency: Idempotency | None = None,
         events: Retention | None = None,
+        clock: Callable[[], dt.datetime] | None = None,
     ) -> None:
         _require_system(system)
         self.system = system
@@ -88,15 +93,17 @@ class Controller:
         schema = Schema(self.model, system.database, [requests])
         self._ledger = cache(lambda: Ledger(schema, requests))
         promise = idempotency or Idempotency()
-        storage = Storage(schema)
+        storage = Storage(schema, clock)
         observed = {_observed(self.model, each) for each in side_effects}
         self._planner = Planner(self.model, schema, frozenset(observed))
         self._transactions = Transactions(storage, self._planner)
+        telling = Telling(self._planner, storage, side_effects)
         self._dispatches = {
-            cls: InteractionDispatch(self._transactions, interaction, side_effects, self._ledger, promise)
+            cls: InteractionDispatch(self._transactions, interaction, telling, self._ledger, promise)
             for cls, interaction in self.model.interactions.items()
         }
         self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
+        self._ticker = cache(lambda: Ticker(self._transactions, telling))
         self._dictionaries = Dictionaries(self._transactions)
         self._batch = Batch(self._transactions)
         self._together = Together(self._transactions, self._batch, self._asked, self._checked)
@@ -156,7 +163,7 @@ class Controller:
             if self.raise_errors:
                 raise
             name = interaction if isinstance(interaction, str) else type(request).__name__
-            return DispatchResult(Event(name, dt.datetime.now(dt.UTC), user, request), error)
+            return DispatchResult(Event(name, self.system.storage.clock(), user, request), error)
 
     def dispatch_many(self, requests: Iterable[Any], *, user: Any = None) -> list[DispatchResult]:
         """Dispatch requests in their order, in one transaction: all of them happen, or none.
@@ -249,6 +256,27 @@ class Controller:
         """
         self._require_ready()
         return self._sweeper().sweep(batch, batches)
+
+    def tick(self, now: dt.datetime | None = None, *, batch: int = 1000) -> int:
+        """Bring right what is derived from values that change with the clock (``iq.RealTime``).
+
+        Whoever reads such a value gets what it is at that moment, tick or no tick; what follows
+        from it (a count, a record, a side effect) is as of the last one. Answers how many values
+        were due by ``now``, which is the present moment if it is left out. They are found by an
+        index, and each ``batch`` of them is a short transaction of its own; any number of
+        processes may tick at once. A ``now`` before that of another tick undoes nothing.
+
+        Raises :class:`~interaqt.SideEffectError` at the end, where all values are right, if a side
+        effect failed.
+        """
+        self._require_ready()
+        at = self.system.storage.clock() if now is None else require_moment(now, "now=", "now")
+        return self._ticker().tick(at, batch)
+
+    def next_due(self) -> dt.datetime | None:
+        """When the next tick has something to do: a moment that is gone where it has already, None where never."""
+        self._require_ready()
+        return self._ticker().next_due()
 
     def _asked(self, interaction: Any, payload: Mapping[str, Any] | None) -> tuple[InteractionDispatch, Any]:
         """What dispatches it, and the request that is meant."""

@@ -34,17 +34,18 @@ from interaqt.runtime.reaction import Step
 from interaqt.runtime.replay import fingerprint, require_key
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
-from interaqt.runtime.side_effects import RecordChange, SideEffect, attempt, run_side_effects
+from interaqt.runtime.side_effects import attempt
+from interaqt.runtime.telling import Telling, visible
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.cohort import Cohort
 from interaqt.storage.global_records import GlobalRecords
 from interaqt.storage.loading import Lock
+from interaqt.storage.moment import during
 from interaqt.storage.prepared import Image
 from interaqt.storage.storage import Storage
 
 __all__ = ["InteractionDispatch", "Writes"]
 
-_UTC = dt.UTC
 
 #: Where a model has no dictionaries, none is read.
 _NONE: AbstractContextManager[None] = nullcontext()
@@ -57,7 +58,7 @@ class InteractionDispatch:
         self,
         transactions: Transactions,
         interaction: InteractionModel,
-        side_effects: Sequence[SideEffect],
+        telling: Telling,
         ledger: Callable[[], Ledger],
         idempotency: Idempotency,
     ) -> None:
@@ -68,7 +69,7 @@ class InteractionDispatch:
         self.payload = Payload(interaction, self.planner.model.records)
         self.facts = Facts(self.planner, self.storage.loader, interaction)
         self._views = PayloadViews(self.payload, self.facts, self.storage.loader)
-        self.side_effects = tuple(side_effects)
+        self._telling = telling
         self.user = self.planner.model.user
         self.event_record = self.planner.model.records[InteractionEvent]
         self._ledger = ledger
@@ -103,7 +104,7 @@ class InteractionDispatch:
         self.payload.check(request)
         actor = actor_of(user)
         stored = self.payload.stored(request)
-        at = dt.datetime.now(_UTC)
+        at = self.storage.clock()
 
         def work(run: Run) -> tuple[DispatchResult, Run]:
             return self.carry_out(run, request, user, actor, stored, at)
@@ -113,7 +114,7 @@ class InteractionDispatch:
         claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
 
         def again() -> Event[Any]:
-            with self.global_values():
+            with during(at), self.global_values():
                 return self.admitted(request, user, at)
 
         return partial(
@@ -121,6 +122,13 @@ class InteractionDispatch:
         )
 
     def carry_out(
+        self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
+    ) -> tuple[DispatchResult, Run]:
+        """Do it, all at the moment of its event."""
+        with during(at):
+            return self._carried_out(run, request, user, actor, stored, at)
+
+    def _carried_out(
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[DispatchResult, Run]:
         self._views.require(run, request)
@@ -244,22 +252,10 @@ class InteractionDispatch:
         hook = self.interaction.hooks.post_commit
         if hook is not None:
             result.side_effects.append(attempt("post_commit", None, lambda: hook(result.event, result)))
-        if self.side_effects:
-            result.side_effects += run_side_effects(self.side_effects, result.effects, self._change_of)
+        if self._telling.side_effects:
+            result.side_effects += self._telling.tell(result.effects)
         failed = any(outcome.error is not None for outcome in result.side_effects)
         result.post_commit = "failed" if failed else "complete"
-
-    def _change_of(self, mutation: Mutation) -> RecordChange[Any]:
-        record = self.planner.model.records[mutation.record]
-        loader = self.storage.loader
-
-        def known(values: Any) -> Any:
-            return None if values is None else loader.known(record, [_visible(record, values)])[0]
-
-        gone = mutation.kind == "delete" and mutation.old is not None
-        current = known(mutation.old) if gone else loader.ghost(record, mutation.key)
-        old = known(mutation.old) if mutation.kind == "update" else None
-        return RecordChange(mutation.kind, current, old, mutation.names)
 
     # -- for explain
 
@@ -301,14 +297,10 @@ def _mutation(each: Mutation | Membership | Created) -> Mutation | Membership:
     return Mutation("create", each.record.cls, each.key, values=each.complete())
 
 
-def _visible(record: RecordModel, values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if not getattr(record.attributes[name], "hidden", False)}
-
-
 def _given(record: RecordModel, values: dict[str, Any]) -> dict[str, Any]:
     """What stays as it was given; a derived value may have moved since, so it is loaded."""
     return {
         name: value
-        for name, value in _visible(record, values).items()
+        for name, value in visible(record, values).items()
         if record.attributes[name].computation is None  # type: ignore[attr-defined]
     }

@@ -126,7 +126,11 @@ class HostUpdate:
         name = self.host.key.name
         moved = self.count_again.run(run.tx, [{KEY: image[name]} for image in found])
         if self.watched:
-            self._tell(run, found, map(self._reader.image, moved.fetchall()))
+            written = {image[name]: image for image in map(self._reader.image, moved.fetchall())}
+            differing = [
+                old for old in found if any(old[each] != written[old[name]][each] for each in self._watched_names)
+            ]
+            self._tell(run, differing, written.values())
         else:
             for image in found:
                 run.touched(self.host, image[name], self.names)

@@ -58,7 +58,7 @@ class _ValueKeeper(Keeper[V]):
         statement.run(run.tx, [{KEY: key} for key in keys])
 
     def differences(self, executor: Executor) -> Iterator[Difference]:
-        expected = assigned([self.rule], self.rule.recomputed)
+        expected = assigned([self.rule], self.rule.expected)
         statement = self.planner.statements.differing(self.rule.record, HOST, expected)
         for key, *cells in statement.run(executor, {}).fetchall():
             found = self._value(self.rule.record.key, key)

@@ -21,6 +21,9 @@ __all__ = ["Once"]
 #: An entry that stands in the way may be gone when it is looked at; more often than this it never is.
 _TRIES = 10
 
+#: Among what a claim says: whether it was made in an attempt before.
+_TRIED = "tried"
+
 
 class Once:
     """Runs the attempts of one interaction's dispatches that have a key."""
@@ -55,6 +58,8 @@ class Once:
 
         Where it was this very dispatch, of whose commit nobody had heard, that it was admitted is in what it wrote.
         """
+        # An attempt before may have been committed, without anybody's hearing of it.
+        tried, claim[_TRIED] = claim.get(_TRIED, False), True
         for _ in range(_TRIES):
             entry = self._claimed(run, claim)
             if entry is not None:
@@ -68,7 +73,8 @@ class Once:
             if found["expires"] is not None and found["expires"] <= claim["at"]:
                 self._ledger.forget(run.tx, found["id"])
                 continue
-            return self._again(claim, found, admitted, event), run
+            own = tried and found["at"] == claim["at"]
+            return self._again(claim, found, own, admitted, event), run
         raise self._in_flight(claim)
 
     def _claimed(self, run: Run, claim: Image) -> Any:
@@ -87,6 +93,7 @@ class Once:
         self,
         claim: Image,
         found: Image,
+        own: bool,
         admitted: Callable[[], Event[Any]],
         unchecked: Callable[[], Event[Any]],
     ) -> DispatchResult:
@@ -97,7 +104,6 @@ class Once:
                 subject=self._interaction,
                 hint="repeat a request as it was, or give what is another request another key",
             )
-        own = found["at"] == claim["at"]
         event = unchecked() if own else admitted()
         answer = found["answer"]
         assert answer is not None, "a claim is committed together with its answer"

@@ -37,7 +37,7 @@ class OwnFar(Reaction):
         self.rules: tuple[OwnRule, ...] = tuple(rules)
         self.path = path
         self.update = HostUpdate(planner, rules)
-        self._cut = Cut(Root(HOST, self.update.host), path, [each.expr for each in rules])
+        self._cut = Cut(Root(HOST, self.update.host), path, [expr for each in rules for expr in each.reads()])
         self.reads = self._cut.reads
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
@@ -64,18 +64,25 @@ class OwnFar(Reaction):
 
     @cached_property
     def _assignments(self) -> dict[Property, Expr]:
-        return self.update.assignments({rule.property: rule.expr for rule in self.rules})
+        return self.update.assignments({each: rule.recomputed(each) for rule in self.rules for each in rule.kept})
+
+    @cached_property
+    def _telling(self) -> dict[Property, Expr]:
+        """Where one of these is another, there is something to be written."""
+        return {each: self._assignments[each] for rule in self.rules for each in rule.telling}
 
     @cached_property
     def _assign(self) -> Prepared:
         host = self.update.host
-        return assign_along(self.planner.statements, host, HOST, self._assignments, self.path, (host.key,))
+        return assign_along(
+            self.planner.statements, host, HOST, self._assignments, self._telling, self.path, (host.key,)
+        )
 
     @cached_property
     def _differing(self) -> Prepared:
         host = self.update.host
         returning = self.update.returning or (host.key,)
-        return differing_along(self.planner.statements, host, HOST, self._assignments, self.path, returning)
+        return differing_along(self.planner.statements, host, HOST, self._telling, self.path, returning)
 
     @cached_property
     def _reader(self) -> Reader:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from interaqt.core.computations import AggregateRule, ComparedRule, CustomRule, HostRule, OwnCustomRule
+from interaqt.core.computations import (
+    AggregateRule,
+    ComparedRule,
+    CustomRule,
+    HostRule,
+    OwnCustomRule,
+    OwnRule,
+    RealTimeRule,
+)
 from interaqt.core.computations.rule import HOST, LINK
 from interaqt.core.errors import InvalidQuery, did_you_mean
 from interaqt.core.expressions import TRUE, Const, Expr, Root
 from interaqt.core.model import Attribute, ComputedProperty, Constant, Property, RecordModel, Reference
+from interaqt.core.moments import moment
 from interaqt.core.record import Record, key_of
 from interaqt.core.types import ValueType
 from interaqt.runtime.planner import Planner
@@ -57,6 +67,10 @@ class Explanation:
     """Whether there are more records behind it than ``rows`` lists."""
     reads: tuple[Any, ...] = ()
     """What Python is given of the record itself and of what it refers to."""
+    expression: str | None = None
+    """How the database works it out, where it follows from the record itself."""
+    until: dt.datetime | None = None
+    """When what is derived from it will see another value: at the first tick from then on."""
 
     def __str__(self) -> str:
         lines = [f"{self.attribute} = {self.value!r}", f"  by {self.rule}"]
@@ -64,6 +78,10 @@ class Explanation:
             lines.append(f"  which reads {', '.join(self.depends_on)}")
         if self.reads:
             lines.append(f"  given {', '.join(map(repr, self.reads))}")
+        if self.expression is not None:
+            lines.append(f"  as {self.expression}")
+        if self.until is not None:
+            lines.append(f"  until {self.until}")
         lines += [f"  {row}" for row in self.rows]
         return "\n".join([*lines, *(["  and more"] if self.more else [])])
 
@@ -84,6 +102,7 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
     rows: list[Contribution] = []
     own: tuple[Any, ...] = ()
     depends: tuple[str, ...] = ()
+    expression, until = None, None
     if rule is not None:
         reads = {
             f"{read.record}.{read.name}"
@@ -95,6 +114,11 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
             rows = list(_rows(planner, storage, rule, key_of(record)))
         if isinstance(rule, CustomRule | OwnCustomRule) and rule.own is not None:
             own = _own(planner, storage, rule.record, rule.own.exprs, key_of(record))
+        if isinstance(rule, OwnRule):
+            statement = planner.statements.reaching(rule.record, (), HOST, [rule.expr])
+            expression = statement.sql
+        if isinstance(rule, RealTimeRule):
+            until = _until(planner, storage, rule, key_of(record))
         depends = tuple(sorted(reads))
     return Explanation(
         str(attribute),
@@ -104,7 +128,16 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
         tuple(rows[:MOST_ROWS]),
         len(rows) > MOST_ROWS,
         own,
+        expression,
+        until,
     )
+
+
+def _until(planner: Planner, storage: Storage, rule: RealTimeRule, key: Any) -> dt.datetime | None:
+    statement = planner.statements.read(rule.record, (rule.until,))
+    with storage.executor() as executor:
+        row = statement.run(executor, {KEY: key}).fetchone()
+    return None if row is None or row[0] is None else moment(row[0])
 
 
 def _rule(attribute: Attribute) -> str:

@@ -42,12 +42,14 @@ class SumUpdate(HostUpdate):
     def _reversible(self) -> bool:
         """Whether the watched values before follow from those after and the deltas.
 
-        So do sums that add exactly, and what follows in the row from them and from what stays.
+        So do sums that add exactly, and what follows in the row from them and from what stays; not
+        what follows from the time, too.
         """
         exact = {each.name for each in self.kept if each.type.kind is not Kind.FLOAT}
         own = [each for each in self.watched if each.name not in exact]
         moving = self.completion.inputs(own) & self.names
-        return moving <= exact and all(each in self.completion.local for each in own)
+        undone = self.completion.local - self.completion.timed
+        return moving <= exact and all(each in undone for each in own)
 
     @cached_property
     def returning(self) -> tuple[Stored, ...]:

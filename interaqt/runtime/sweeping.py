@@ -44,7 +44,7 @@ class Sweeper:
         for name, value in (("batch", batch), ("batches", batches or 1)):
             if check_of(_NUMBER)(value) is not None or value < 1:
                 raise InvalidValue(f"{name}= takes a number from 1 on, not {value!r}", code=f"sweep.{name}")
-        now = dt.datetime.now(dt.UTC)
+        now = self._transactions.storage.clock()
         found: dict[str, int] = {}
         for name, sweep in self._sweeps.items():
             total = self._swept(name, sweep, now, batch, batches)

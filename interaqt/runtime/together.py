@@ -103,7 +103,7 @@ class BusinessTransaction:
 
         def work() -> list[tuple[InteractionDispatch, DispatchResult]]:
             run = self._run()
-            results = batch.carry_out(run, checked, dt.datetime.now(dt.UTC))
+            results = batch.carry_out(run, checked, self._whole.storage.clock())
             run.settle()
             return [(each.dispatch, result) for each, result in zip(checked, results, strict=True)]
 

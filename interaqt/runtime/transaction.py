@@ -18,6 +18,7 @@ from interaqt.core.errors import (
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.run import Run
 from interaqt.storage.database import Database, Transaction
+from interaqt.storage.moment import during
 from interaqt.storage.storage import Storage
 
 __all__ = ["ATTEMPTS", "Transactions"]
@@ -91,9 +92,10 @@ class Transactions:
         try:
             entered = self.storage.enter(tx)
             try:
-                run = Run(self.planner, tx, self.storage.loader.ghost)
-                outcome = work(run)
-                run.settle()
+                with during(self.storage.clock()):
+                    run = Run(self.planner, tx, self.storage.loader.ghost)
+                    outcome = work(run)
+                    run.settle()
             finally:
                 self.storage.leave(entered)
             tx.commit()

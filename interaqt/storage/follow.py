@@ -38,14 +38,15 @@ def assign_along(
     record: RecordModel,
     root: str,
     assignments: Mapping[Property, Expr],
+    telling: Mapping[Property, Expr],
     path: Sequence[str],
     returning: Sequence[Stored],
 ) -> Prepared:
-    """UPDATE the rows that lead to the slot ``key`` along ``path`` where any value is not what is assigned."""
+    """UPDATE the rows that lead to the slot ``key`` along ``path`` where any of the ``telling`` values is another."""
     table = statements.schema.table(record)
     bound: dict[str, Binding] = {root: Row(table)}
     values = {column(table, each): statements.node(expr, bound, lock=True) for each, expr in assignments.items()}
-    query = table.update(values).where(*_conditions(statements, table, record, root, assignments, path))
+    query = table.update(values).where(*_conditions(statements, table, record, root, telling, path))
     return statements.prepared(query.returning(*[column(table, each) for each in returning]))
 
 

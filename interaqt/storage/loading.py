@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import Any, Literal
 
 import peewee
@@ -12,16 +14,18 @@ from interaqt.core.errors import RecordNotFound
 from interaqt.core.expressions import LINK, TRUE, Expr, Root
 from interaqt.core.model import Collection as CollectionModel
 from interaqt.core.model import Property, RecordModel, Reference
+from interaqt.core.moments import NOW
 from interaqt.core.parts import MEMBER, belongs
 from interaqt.core.record import Record
 from interaqt.core.types import ValueType
 from interaqt.storage.cohort import Cohort
 from interaqt.storage.convert import stored_type
 from interaqt.storage.database import Executor
+from interaqt.storage.moment import Clock
 from interaqt.storage.records import ORIGIN, Shape
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
-from interaqt.storage.sql import bind, binder, compile_statement, plain
+from interaqt.storage.sql import bind, binder, compile_statement, converters_of, plain
 
 __all__ = ["Loader", "Lock"]
 
@@ -32,18 +36,25 @@ Lock = Literal["change", "keep"] | None
 
 
 class Loader:
-    """Reads records of one schema. ``executor`` gives what runs a statement now."""
+    """Reads records of one schema. ``executor`` gives what runs a statement now; ``clock`` says when that is."""
 
-    def __init__(self, schema: Schema, executor: Callable[[], AbstractContextManager[Executor]]) -> None:
+    def __init__(self, schema: Schema, executor: Callable[[], AbstractContextManager[Executor]], clock: Clock) -> None:
         self.schema = schema
         self.executor = executor
+        self.clock = clock
         self._shapes: dict[RecordModel, Shape] = {}
         self._selects: dict[tuple[Property | Reference | CollectionModel, RecordModel, Lock], _Select] = {}
+
+    def at(self, moment: dt.datetime) -> Loader:
+        """Loads records as they are at another moment, as far as that is a matter of the clock."""
+        loader = copy(self)
+        loader.clock = lambda: moment
+        return loader
 
     def shape(self, record: RecordModel) -> Shape:
         found = self._shapes.get(record)
         if found is None:
-            found = self._shapes[record] = Shape(record, self.schema.dialect)
+            found = self._shapes[record] = Shape(record, self.schema)
         return found
 
     # -- records
@@ -78,7 +89,7 @@ class Loader:
     def _where(self, query: peewee.Select, condition: Expr, root: str, table: peewee.Table) -> peewee.Select:
         if condition == TRUE:
             return query
-        return query.where(Scope(self.schema, {root: Row(table)}).render(plain(condition)))
+        return query.where(Scope(self.schema, {root: Row(table)}, live=True).render(plain(condition)))
 
     def beyond(self, collection: CollectionModel, keys: Collection[Any]) -> list[tuple[Any, Record]]:
         """What is past the links of the records with the keys: each with the key it belongs to."""
@@ -163,7 +174,7 @@ class Loader:
     def _run(self, select: _Select, keys: Collection[Any]) -> Rows:
         if not keys:
             return []
-        sql, values = select.bound(keys)
+        sql, values = select.bound(keys, self.clock)
         with self.executor() as executor:
             return executor.execute(sql, values).fetchall()
 
@@ -177,25 +188,27 @@ class _Select:
         dialect = schema.dialect
         self._convert = dialect.to_db(self._type)
         self._one = compile_statement(query.where(key == bind("key", self._type, dialect)), dialect)
-        self._bind_one = binder(self._one, {"key": self._convert})
-        self._many: Callable[[Collection[Any]], tuple[str, Sequence[Any]]] | None = None
+        self._bind_one = binder(self._one, {**converters_of([self._one], dialect), "key": self._convert})
+        self._is_timed = NOW.name in self._one.slots
+        self._many: Callable[[Collection[Any], Mapping[str, Any]], tuple[str, Sequence[Any]]] | None = None
 
-    def bound(self, keys: Collection[Any]) -> tuple[str, Sequence[Any]]:
+    def bound(self, keys: Collection[Any], clock: Clock) -> tuple[str, Sequence[Any]]:
+        given = {NOW.name: clock()} if self._is_timed else {}
         if len(keys) == 1:
-            return self._one.sql, self._bind_one({"key": next(iter(keys))})
+            return self._one.sql, self._bind_one({"key": next(iter(keys)), **given})
         if self._many is None:
             self._many = self._for_many()
-        return self._many(keys)
+        return self._many(keys, given)
 
-    def _for_many(self) -> Callable[[Collection[Any]], tuple[str, Sequence[Any]]]:
+    def _for_many(self) -> Callable[[Collection[Any], Mapping[str, Any]], tuple[str, Sequence[Any]]]:
         dialect, convert = self._schema.dialect, self._convert
         rows = dialect.rows_source("wanted", [("key", self._type)])
         wanted = peewee.Select([rows.source], [peewee.Column(rows.source, "key")])
         statement = compile_statement(self._query.where(self._key.in_(wanted)), dialect)
-        bind_rows = binder(statement)
+        bind_rows = binder(statement, converters_of([statement], dialect))
 
-        def bound(keys: Collection[Any]) -> tuple[str, Sequence[Any]]:
+        def bound(keys: Collection[Any], given: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
             stored = [(key,) for key in keys] if convert is None else [(convert(key),) for key in keys]
-            return statement.sql, bind_rows(rows.values(stored))
+            return statement.sql, bind_rows({**rows.values(stored), **given})
 
         return bound

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import peewee
 
+from interaqt.core.moments import NOW
 from interaqt.storage.database import Executor, Result, Row
+from interaqt.storage.moment import present
 from interaqt.storage.sql import binder, compile_statement, converters_of
 
 if TYPE_CHECKING:
@@ -60,9 +62,12 @@ class Program:
         self._answer = plan.answer
         self._then = plan.then
         self._sql, self._bind = self._steps[0]
+        self._is_timed = any(NOW.name in statement.slots for statement in statements)
         self._is_one = len(self._steps) == 1 and plan.then is None
 
     def run(self, executor: Executor, given: Mapping[str, Any]) -> Result:
+        if self._is_timed:
+            given = {**given, NOW.name: present()}
         if self._is_one:
             return executor.execute(self._sql, self._bind(given))
         if self._then is not None:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import peewee
 
+from interaqt.core.expressions import HOST
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Origin, Record
-from interaqt.storage.schema import column
+from interaqt.storage.schema import Schema, column
+from interaqt.storage.scope import Row, Scope
 
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
@@ -38,13 +40,19 @@ class Shape:
     What computations keep for themselves is not loaded.
     """
 
-    def __init__(self, record: RecordModel, dialect: Dialect) -> None:
+    def __init__(self, record: RecordModel, schema: Schema) -> None:
         self.record = record
         self.attributes = tuple(each for each in record.stored() if not each.hidden)
-        self.source, self.make = _factory(record, self.attributes, dialect)
+        self.source, self.make = _factory(record, self.attributes, schema.dialect)
+        self._schema = schema
 
-    def columns(self, table: peewee.Source) -> list[peewee.Column]:
-        return [column(table, each) for each in self.attributes]
+    def columns(self, table: peewee.Source) -> list[peewee.Node]:
+        """What is selected of the table; of what changes with time, what it is at present."""
+        scope = Scope(self._schema, {HOST: Row(table)}, live=True)
+        return [
+            scope.render(each.live) if isinstance(each, Property) and each.live is not None else column(table, each)
+            for each in self.attributes
+        ]
 
     def known(self, values: Mapping[str, Any], origin: Origin) -> Record:
         """An instance with some values, by attribute name; references by key. The rest is loaded when needed."""

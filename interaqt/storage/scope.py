@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import peewee
 
-from interaqt.core.expressions import TRUE, Aggregate, Attr, Expr, Fold, Root
+from interaqt.core.expressions import HOST, TRUE, Aggregate, Attr, Expr, Fold, Root, rooted
 from interaqt.core.model import Attribute, Constant, Mirror, Property, RecordModel, Reference
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.sql import Leaf, bind, plain, render, template
@@ -75,7 +75,8 @@ class Scope:
     What lies behind a reference is read by a subselect, or, with ``join``, by a join that the
     statement must then have: see :meth:`joined`. Neither ever multiplies rows. ``first`` is asked
     before the roots, at every depth. With ``lock``, rows read by a subselect stay as they are
-    until the transaction ends, where the database locks rows.
+    until the transaction ends, where the database locks rows. With ``live``, what changes with time is
+    what it is at present, where else it is what is stored.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class Scope:
         join: bool = False,
         first: Leaf | None = None,
         lock: bool = False,
+        live: bool = False,
     ) -> None:
+        self._live = live
         self._lock = lock
         self._first = first
         self._schema = schema
@@ -113,7 +116,10 @@ class Scope:
             case Root(name=name, record=record):
                 return self._roots[name].read(record.key, self._schema.dialect)
             case Attr(of=of, name=name):
-                return self._attribute(of, _record_of(of).attributes[name])
+                attribute = _record_of(of).attributes[name]
+                if self._live and isinstance(attribute, Property) and attribute.live is not None:
+                    return self.render(rooted(attribute.live, HOST, of))
+                return self._attribute(of, attribute)
             case Aggregate():
                 return self._aggregate(expr)
             case Fold():
@@ -177,7 +183,7 @@ class Scope:
     def _aggregate(self, expr: Aggregate) -> peewee.Node:
         collection = expr.collection
         table = self._alias(collection.link, collection.name)
-        inner = Scope(self._schema, {**self._roots, expr.root.name: Row(table)}, first=self._first)
+        inner = Scope(self._schema, {**self._roots, expr.root.name: Row(table)}, first=self._first, live=self._live)
         inner._names = self._names
         conditions = [template("({0} = {1})", column(table, collection.via), self.render(expr.of))]
         if collection.far is not None and collection.far.type.nullable:
@@ -191,7 +197,7 @@ class Scope:
     def _fold(self, expr: Fold) -> peewee.Node:
         """A subselect over the rows of the collection, found by the index of its reference."""
         table = self._alias(expr.collection.link, expr.collection.name)
-        inner = Scope(self._schema, {**self._roots, expr.root.name: Row(table)}, first=self._first)
+        inner = Scope(self._schema, {**self._roots, expr.root.name: Row(table)}, first=self._first, live=self._live)
         inner._names = self._names
         dialect = self._schema.dialect
         value: Any = inner.render(expr.value)

@@ -6,6 +6,7 @@ taken out first, so a query in a loop is written by Peewee once.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,11 +16,13 @@ import peewee
 
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param, Root, all_of, replace
 from interaqt.core.model import RecordModel
+from interaqt.core.moments import NOW
 from interaqt.core.parts import belongs
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import stored_type
 from interaqt.storage.criteria import ROOT
 from interaqt.storage.dialect import RowsSource
+from interaqt.storage.moment import Clock
 from interaqt.storage.records import Shape
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
@@ -61,6 +64,8 @@ class Selection:
     orders: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
+    at: dt.datetime | None = None
+    """Of which moment, as far as something changes with the clock; None for the present one."""
 
     @property
     def where(self) -> Expr:
@@ -74,8 +79,9 @@ class Selection:
 class Selects:
     """Statements of selections over one schema."""
 
-    def __init__(self, schema: Schema, shape: Callable[[RecordModel], Shape]) -> None:
+    def __init__(self, schema: Schema, shape: Callable[[RecordModel], Shape], clock: Clock) -> None:
         self._schema = schema
+        self._clock = clock
         self._shape = shape
         self._compiled = lru_cache(maxsize=1024)(self._compile)
 
@@ -117,31 +123,35 @@ class Selects:
             filters=tuple(map(lifted, selection.filters)),
             among=tuple(Among(lifted(each.of), (), each.none) for each in selection.among),
             orders=tuple(Order(lifted(each.key), each.descending) for each in selection.orders),
+            at=None,
             limit=None if selection.limit is None else 0,
             offset=1 if selection.offset else 0,
         )
-        sql, bind_values, lists = self._compiled(what, pattern, None if of is None else lifted(of))
+        sql, bind_values, lists, is_timed = self._compiled(what, pattern, None if of is None else lifted(of))
         for rows, each in zip(lists, selection.among, strict=True):
             values |= rows.values([(value,) for value in each.stored])
+        if is_timed:
+            values[NOW.name] = selection.at or self._clock()
         return sql, bind_values(values)
 
     def _compile(
         self, what: str, pattern: Selection, of: Expr | None
-    ) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]], list[RowsSource]]:
+    ) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]], list[RowsSource], bool]:
         dialect = self._schema.dialect
         lists = [
             dialect.rows_source(f"list#{place}", [("value", stored_type(each.of.type).optional(False))])
             for place, each in enumerate(pattern.among)
         ]
         statement: Statement = compile_statement(self._query(what, pattern, of, lists), dialect)
-        return statement.sql, binder(statement, converters_of([statement], dialect)), lists
+        bind_values = binder(statement, converters_of([statement], dialect))
+        return statement.sql, bind_values, lists, NOW.name in statement.slots
 
     # -- queries
 
     def _query(self, what: str, selection: Selection, of: Expr | None, lists: list[RowsSource]) -> peewee.Select:
         record = selection.record
         table = self._schema.alias(record, record.table)
-        scope = Scope(self._schema, {ROOT: Row(table)}, join=True)
+        scope = Scope(self._schema, {ROOT: Row(table)}, join=True, live=True)
 
         def chosen(columns: Sequence[peewee.Node], ordered: bool = False) -> peewee.Select:
             return self._selected(selection, table, scope, columns, ordered, lists)

@@ -114,9 +114,9 @@ class Statements:
         return self.prepared(query.returning(*[column(table, each) for each in returning]))
 
     def delete_where(self, record: RecordModel, root: str, condition: Expr, returning: Sequence[Stored]) -> Prepared:
-        """DELETE the rows for which the condition over ``Root(root)`` holds; answers what they were."""
+        """DELETE the rows for which the condition over ``Root(root)`` holds at present; answers what they were."""
         table = self.schema.table(record)
-        query = table.delete().where(self.node(plain(condition), {root: Row(table)}))
+        query = table.delete().where(self._at_present(condition, root, table))
         return self.prepared(query.returning(*[column(table, each) for each in returning]))
 
     def referring(self, reference: Reference) -> PreparedRows:
@@ -167,10 +167,11 @@ class Statements:
     def find(
         self, record: RecordModel, root: str, condition: Expr, values: Sequence[Expr], *, lock: bool = False
     ) -> Prepared:
-        """SELECT values of the rows for which the condition over ``Root(root)`` holds."""
+        """SELECT values of the rows for which the condition over ``Root(root)`` holds at present."""
         table = self.schema.table(record)
         scope = Scope(self.schema, {root: Row(table)})
-        query = table.select(*[scope.render(value) for value in values]).where(scope.render(plain(condition)))
+        query = table.select(*[scope.render(value) for value in values])
+        query = query.where(self._at_present(condition, root, table))
         return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
 
     def pages(self, record: RecordModel, size: int) -> tuple[Prepared, Prepared]:
@@ -335,6 +336,9 @@ class Statements:
         right only as long as all that it was taken of stays as it was.
         """
         return Scope(self.schema, bindings, first=first, lock=lock).render(expr)
+
+    def _at_present(self, condition: Expr, root: str, table: peewee.Table) -> peewee.Node:
+        return Scope(self.schema, {root: Row(table)}, live=True).render(plain(condition))
 
     def _slot(self, name: str, type: ValueType) -> peewee.Node:
         return bind(name, type, self.schema.dialect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
@@ -16,6 +17,7 @@ from interaqt.core.record import Record
 from interaqt.core.values import Check, check_of
 from interaqt.storage.database import Database, Executor, Transaction
 from interaqt.storage.loading import Loader
+from interaqt.storage.moment import Clock, clock_of, present, require_moment
 from interaqt.storage.query import Query
 from interaqt.storage.schema import Schema
 from interaqt.storage.selection import Selection, Selects
@@ -80,21 +82,30 @@ class Entered:
 class Storage:
     """The records of one model in one database."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, clock: Clock | None = None) -> None:
         self.schema = schema
+        self.clock = clock_of(clock)
         self.database: Database = schema.database
         self.model = schema.model
         self.writer: Writer = _NoWriter()
         self._keys: dict[type, tuple[RecordModel, Check]] = {}
         self._current: ContextVar[Entered | None] = ContextVar("interaqt_transaction", default=None)
-        self.loader = Loader(schema, self.executor)
-        self._reading = Reading(self.model, schema, self.loader, Selects(schema, self.loader.shape))
+        self.loader = Loader(schema, self.executor, self.now)
+        self._reading = Reading(self.model, schema, self.loader, Selects(schema, self.loader.shape, self.now))
 
     # -- reading
 
-    def query(self, record: type[R]) -> Query[R]:
-        """The records of a class: ``storage.query(Post).where(lambda post: post.likes_count > 3).all()``."""
-        return Query(self._reading, Selection(self.record_of(record)))
+    def query(self, record: type[R], *, at: dt.datetime | None = None) -> Query[R]:
+        """The records of a class: ``storage.query(Post).where(lambda post: post.likes_count > 3).all()``.
+
+        What changes with the clock (``iq.RealTime``) is as of ``at``, or else of the present moment.
+        """
+        model = self.record_of(record)
+        if at is None:
+            return Query(self._reading, Selection(model))
+        moment = require_moment(at, "at=", "at")
+        reading = attrs.evolve(self._reading, loader=self.loader.at(moment))
+        return Query(reading, Selection(model, at=moment))
 
     def get(self, record: type[R], key: object = None) -> R:
         """The record with the key, or that of a dictionary; :class:`~interaqt.RecordNotFound` if there is none."""
@@ -145,6 +156,10 @@ class Storage:
         self.writer.delete(record)
 
     # -- transactions
+
+    def now(self) -> dt.datetime:
+        """The present moment: that of the transaction which is going on, else what the clock says."""
+        return self.clock() if self.transaction is None else present()
 
     def executor(self) -> AbstractContextManager[Executor]:
         """What runs a statement now: the transaction that is going on, else a connection of its own."""

@@ -68,7 +68,7 @@ CASES: dict[str, tuple[ValueType, Callable[[Any], Any], str]] = {
     "other record": (BOOL, lambda p: p == p.author, "they are never equal"),
     "Enum order": (BOOL, lambda p: p.status < Status.LIVE, "no order that all databases share"),
     "naive datetime": (BOOL, lambda p: p.at > dt.datetime(2026, 1, 1), "has no time zone"),  # noqa: DTZ001
-    "now": (BOOL, lambda p: p.at > dt.datetime.now(dt.UTC), "iq.RealTime, a value that changes with time, is not"),
+    "now": (BOOL, lambda p: p.at > dt.datetime.now(dt.UTC), "iq.RealTime(lambda each, now: ...) gives"),
     # text
     "method of an f-string": (STR, lambda p: f"{p.title}!".lower(), "apply the method to the value inside"),
     "comparison of an f-string": (BOOL, lambda p: f"{p.title}!" == "x!", "an f-string is compared"),

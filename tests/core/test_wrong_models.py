@@ -853,7 +853,7 @@ def test_a_condition_that_asks_the_clock(refuses: Refuses) -> None:
           shop.py:HERE, Post.n: Count(likes, where=...)
           datetime.now() in a callback is the moment of its tracing, not of its use
             in: n: int = iq.Count(likes, where=lambda like: like.at > dt.datetime.now(dt.UTC) - dt.timedelta(days=7))
-          iq.RealTime, a value that changes with time, is not there yet; a query's where() may ask the clock
+          iq.RealTime(lambda each, now: ...) gives the callback the present moment, and follows it; a query's where() may ask the clock
         """,
     )
 
@@ -866,7 +866,7 @@ def test_a_condition_that_asks_for_today(refuses: Refuses) -> None:
           shop.py:HERE, Post.n: Count(likes, where=...)
           date.today() in a callback is the moment of its tracing, not of its use
             in: n: int = iq.Count(likes, where=lambda like: like.at.date() == dt.date.today())
-          iq.RealTime, a value that changes with time, is not there yet; a query's where() may ask the clock
+          iq.RealTime(lambda each, now: ...) gives the callback the present moment, and follows it; a query's where() may ask the clock
         """,
     )
 
@@ -2723,7 +2723,7 @@ def test_a_constraint_on_a_global_value(refuses: Refuses) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["RealTime", "ScopedSequence", "activity"])
+@pytest.mark.parametrize("name", ["ScopedSequence", "activity"])
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):
         getattr(iq, name)

@@ -77,14 +77,17 @@ def observed(change: iq.RecordChange[Payment]) -> None:
 class Bank:
     def __init__(self, database: Database, **options: Any) -> None:
         self.database = database
-        self.app = iq.Controller(
-            iq.MonoSystem(database), [Account, Payment, Pay, Report, Ping, observed], user=Account, **options
-        )
+        self.later = dt.timedelta(0)
+        models = [Account, Payment, Pay, Report, Ping, observed]
+        self.app = iq.Controller(iq.MonoSystem(database), models, user=Account, clock=self.now, **options)
         self.app.setup(install=True)
         self.storage = self.app.system.storage
         self.ada = self.storage.create(Account(name="ada"))
         self.bob = self.storage.create(Account(name="bob"))
         calls.clear()
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + self.later
 
     def pay(self, amount: int = 5, key: str | None = "k", user: Any = None, **payload: Any) -> iq.DispatchResult:
         return self.app.dispatch(Pay(account=self.ada, amount=amount, **payload), user=user, idempotency_key=key)
@@ -210,57 +213,47 @@ def test_a_refusal_is_in_the_result_where_errors_are_not_raised(database: Databa
     assert result.outcome is None
 
 
-def test_a_key_that_expired_is_a_new_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_expired_is_a_new_one(database: Database) -> None:
     bank = Bank(database, idempotency=iq.Idempotency(expires=dt.timedelta(hours=1)))
     bank.pay(5)
-    _later(monkeypatch, dt.timedelta(minutes=59))
+    bank.later = dt.timedelta(minutes=59)
     assert bank.pay(5).outcome == "replayed"
-    _later(monkeypatch, dt.timedelta(minutes=61))
+    bank.later = dt.timedelta(minutes=61)
 
     assert bank.pay(6).outcome == "applied"
     assert bank.pay(6).outcome == "replayed"
     assert bank.payments == 2
 
 
-def test_an_interaction_may_say_otherwise(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interaction_may_say_otherwise(database: Database) -> None:
     bank = Bank(database)
     bank.pay()
     bank.app.dispatch(Ping(), idempotency_key="k")
-    _later(monkeypatch, dt.timedelta(days=400))
+    bank.later = dt.timedelta(days=400)
 
     assert bank.pay().outcome == "replayed"
     assert bank.app.dispatch(Ping(), idempotency_key="k").outcome == "applied"
 
 
-def test_expired_keys_are_swept_a_few_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_keys_are_swept_a_few_at_a_time(database: Database) -> None:
     bank = Bank(database)
     for number in range(5):
         bank.app.dispatch(Ping(), idempotency_key=f"{number}")
     bank.pay()
     assert bank.app.sweep() == {}
-    _later(monkeypatch, dt.timedelta(days=2))
+    bank.later = dt.timedelta(days=2)
 
     assert bank.app.sweep(batch=2, batches=1) == {"IdempotentRequest": 2}
     assert bank.app.sweep(batch=2) == {"IdempotentRequest": 3}
     assert bank.pay().outcome == "replayed"
 
 
-def _later(monkeypatch: pytest.MonkeyPatch, by: dt.timedelta) -> None:
-    class Later(dt.datetime):
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
-            return _now(tz) + by
-
-    for module in ("interaqt.runtime.dispatch.dt", "interaqt.runtime.sweeping.dt"):
-        monkeypatch.setattr(module, _Module(Later))
-
-
-_now = dt.datetime.now
-
-
-class _Module:
-    def __init__(self, later: type[dt.datetime]) -> None:
-        self.datetime, self.UTC, self.timedelta = later, dt.UTC, dt.timedelta
+def test_a_repetition_at_the_same_moment_is_one(database: Database) -> None:
+    moment = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    bank = Bank(database)
+    bank.app.system.storage.clock = lambda: moment
+    assert bank.pay().outcome == "applied"
+    assert bank.pay().outcome == "replayed"
 
 
 @pytest.mark.parametrize("value", [dt.timedelta(0), 60])

@@ -13,6 +13,7 @@ from interaqt.core.computations.extremes import Maximum, Minimum
 from interaqt.core.computations.first_last import First, Last
 from interaqt.core.computations.own import OwnRule
 from interaqt.core.computations.quantifiers import Any, Every
+from interaqt.core.computations.real_time import RealTime, RealTimeRule, RealTimeSpec
 from interaqt.core.computations.rule import Rule, ValueRule
 from interaqt.core.computations.stamps import Stamp, StampSpec, change_count, changed_at, changed_by
 from interaqt.core.computations.state_machine import StateMachine, StateMachineSpec, Written
@@ -49,6 +50,9 @@ __all__ = [
     "Minimum",
     "OwnCustomRule",
     "OwnRule",
+    "RealTime",
+    "RealTimeRule",
+    "RealTimeSpec",
     "Rule",
     "Stamp",
     "StampSpec",

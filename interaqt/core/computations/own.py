@@ -50,6 +50,11 @@ class OwnRule(ValueRule):
     def kept(self) -> tuple[Property, ...]:
         return (self.property,)
 
+    @builtins.property
+    def telling(self) -> tuple[Property, ...]:
+        """Those of what is kept that tell whether anything is to be written."""
+        return self.kept
+
     def reads(self) -> Iterator[Expr]:
         yield self.expr
 

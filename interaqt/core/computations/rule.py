@@ -98,6 +98,10 @@ class ValueRule(Rule):
     def recomputed(self, kept: Property) -> Expr:
         """What a kept property is, worked out anew for ``Root(HOST)``."""
 
+    def expected(self, kept: Property) -> Expr:
+        """What a kept property should be by what is stored."""
+        return self.recomputed(kept)
+
     @builtins.property
     def index(self) -> Index | None:
         """What finds the records that it looks up, where their columns alone say which."""
