@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 import interaqt as iq
 from interaqt import Many
+from interaqt.storage.database import Database
 from tests.runtime.conftest import Apps
-from tests.runtime.test_statements import shape
+from tests.runtime.test_statements import scans, shape
 
 HOUR, MINUTE, DAY = dt.timedelta(hours=1), dt.timedelta(minutes=1), dt.timedelta(days=1)
 NOON = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
@@ -268,7 +271,7 @@ def test_what_changes_all_the_time_is_looked_at_now_and_then(house: House) -> No
     house.app.dispatch(Bid(auction=auction, amount=1))
     house.clock.move(7 * MINUTE)
     assert house.storage.query(BidMade).one().age == 7 * MINUTE
-    assert house.app.next_due() == NOON + MINUTE * 0 + dt.timedelta(microseconds=1)
+    assert house.app.next_due() == NOON + dt.timedelta(microseconds=1)
     house.tick()
     house.right()
     house.clock.move(30 * MINUTE)
@@ -381,3 +384,189 @@ def test_it_is_explained_with_the_moment_of_its_next_change(house: House) -> Non
     house.clock.move(HOUR)
     house.tick()
     assert house.app.explain(auction, "closed").until is None
+
+
+# -- what it costs ----------------------------------------------------------------------------------
+
+
+@iq.interaction
+class Move:
+    task: Task
+    due: dt.datetime
+
+
+@iq.entity
+class Plan:
+    id: int = iq.key()
+    slack: dt.timedelta = dt.timedelta(0)
+    tasks: Many[Task] = iq.many(inverse="plan")
+
+    late: int = iq.Count(tasks, where=lambda task: task.is_late)
+
+
+@iq.entity
+class Task:
+    id: int = iq.key()
+    plan: Plan
+    due: dt.datetime = iq.field(changes=iq.on(Move, set=lambda e: e.payload.due))
+    note: str = ""
+
+    is_late: bool = iq.RealTime(lambda task, now: now > task.due)
+    is_very_late: bool = iq.RealTime(lambda task, now: now > task.due + task.plan.slack)
+
+
+class Office:
+    def __init__(self, database: Database) -> None:
+        self.clock, self.database = Clock(), database
+        self.app = iq.Controller(iq.MonoSystem(database), [Plan, Task, Move], clock=self.clock)
+        self.app.setup(install=True)
+        self.storage = self.app.system.storage
+        self.plan = self.storage.create(Plan())
+        self.task = self.storage.create(Task(plan=self.plan, due=NOON + HOUR))
+
+    def sent(self, action: Callable[[], Any]) -> list[str]:
+        """The statements of the transactions, without those that read a record again for an answer."""
+        with self.database.recording() as recorder:
+            action()
+        shapes = [shape(sql) for sql, _ in recorder.statements]
+        return shapes[shapes.index("BEGIN") + 1 : len(shapes) - shapes[::-1].index("COMMIT") - 1]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def office(request: pytest.FixtureRequest) -> Office:
+    return Office(request.getfixturevalue(f"{request.param}_db"))
+
+
+def test_a_new_record_has_value_and_next_moment_in_its_insert(office: Office) -> None:
+    assert office.sent(lambda: office.storage.create(Task(plan=office.plan, due=NOON + DAY))) == ["INSERT task"]
+    assert office.sent(lambda: office.storage.create(Task(plan=office.plan, due=NOON - DAY))) == [
+        "INSERT task",
+        "UPDATE plan",
+    ]
+
+
+def test_a_change_of_what_it_reads_sets_both_in_its_update(office: Office) -> None:
+    sent = office.sent(lambda: office.app.dispatch(Move(task=office.task, due=NOON + DAY)))
+    assert sent == ["INSERT interaction_event", "SELECT task", "UPDATE task"]
+    assert office.app.next_due() == NOON + DAY + dt.timedelta(microseconds=1)
+    assert office.sent(lambda: office.storage.update(office.task, note="x")) == ["UPDATE task"]
+
+
+def test_a_far_change_is_one_update(office: Office) -> None:
+    sent = office.sent(lambda: office.storage.update(office.plan, slack=HOUR))
+    assert sent == ["SELECT plan", "UPDATE plan", "UPDATE task"]
+
+
+def test_a_tick_reads_what_is_due_and_writes_it_and_what_follows(office: Office) -> None:
+    for number in range(20):
+        office.storage.create(Task(plan=office.plan, due=NOON + number * DAY))
+    office.clock.move(2 * HOUR)
+    one, other = ["SELECT task", "UPDATE task", "UPDATE plan"], ["SELECT task", "UPDATE task"]
+    assert office.sent(office.app.tick) == [*one, "COMMIT", "BEGIN", *other]
+    assert office.sent(office.app.tick) == ["SELECT task", "COMMIT", "BEGIN", "SELECT task"]
+    assert office.storage.get(Plan, office.plan.id).late == 2
+    assert office.app.verify() == []
+
+
+def test_no_statement_of_a_tick_scans_a_table(office: Office) -> None:
+    office.clock.move(2 * HOUR)
+    with office.database.recording() as recorder:
+        office.app.next_due()
+        office.app.tick()
+        office.app.dispatch(Move(task=office.task, due=NOON + DAY))
+        office.storage.update(office.plan, slack=HOUR)
+    assert len(recorder.statements) > 10
+    assert [sql for sql, values in recorder.statements if scans(office.database, sql, values)] == []
+
+
+# -- beside others ------------------------------------------------------------------------------------
+
+
+def test_several_that_tick_at_once_do_each_once(postgresql_or_mysql: Database) -> None:
+    office = Office(postgresql_or_mysql)
+    for number in range(60):
+        office.storage.create(Task(plan=office.plan, due=NOON + number * MINUTE))
+    office.clock.move(DAY)
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: office.app.tick(batch=7), range(4)))
+    office.app.tick()
+    assert sum(done) <= 2 * 61
+    assert office.storage.get(Plan, office.plan.id).late == 61
+    assert office.app.next_due() is None
+    assert office.app.verify() == []
+
+
+def test_what_changes_while_others_tick_is_right(postgresql_or_mysql: Database) -> None:
+    office = Office(postgresql_or_mysql)
+    tasks = [office.storage.create(Task(plan=office.plan, due=NOON + number * MINUTE)) for number in range(30)]
+    office.clock.move(DAY)
+
+    def work(number: int) -> None:
+        if number % 2:
+            office.app.tick(batch=3)
+        else:
+            for task in tasks[number::4]:
+                office.app.dispatch(Move(task=task, due=NOON + 2 * DAY))
+            office.storage.update(office.plan, slack=number * HOUR)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    office.app.tick()
+    assert office.app.verify() == []
+    late = office.storage.query(Task).where(lambda task: task.is_late).count()
+    assert office.storage.get(Plan, office.plan.id).late == late == 31 - len(tasks[0::4]) - len(tasks[2::4])
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("mysql", marks=pytest.mark.mysql),
+    ]
+)
+def postgresql_or_mysql(request: pytest.FixtureRequest) -> Database:
+    """Where several write at once."""
+    found: Database = request.getfixturevalue(f"{request.param}_db")
+    return found
+
+
+# -- global values ------------------------------------------------------------------------------------
+
+
+@iq.dictionary
+class Shop:
+    opens: int = 9
+    is_open: bool = iq.RealTime(lambda shop, now: shop.opens <= now.hour < 17)
+    weekday: int = iq.RealTime(lambda shop, now: now.isoweekday())
+
+    @iq.computed(stored=True)
+    def sign(self) -> str:
+        return "open" if self.is_open else "closed"
+
+
+def test_a_global_value_may_change_with_the_clock(make_app: Apps) -> None:
+    clock = Clock()
+    app = make_app(Shop, clock=clock)
+    storage = app.system.storage
+    assert (storage.get(Shop).is_open, storage.get(Shop).sign) == (True, "open")
+    assert app.next_due() == NOON.replace(hour=13)
+    clock.move(5 * HOUR)
+    assert (storage.get(Shop).is_open, storage.get(Shop).sign) == (False, "open")
+    assert app.tick() == 1
+    assert (storage.get(Shop).sign, storage.get(Shop).weekday) == ("closed", 5)
+    assert app.verify() == []
+
+
+# -- what is refused at the call ------------------------------------------------------------------------
+
+
+def test_moments_are_aware(in_memory: Apps) -> None:
+    app = in_memory(*MODELS)
+    naive = dt.datetime(2026, 5, 1)  # noqa: DTZ001
+    with pytest.raises(iq.InvalidValue, match="now= is an aware datetime, not"):
+        app.tick(naive)
+    with pytest.raises(iq.InvalidValue, match="at= is an aware datetime, not"):
+        app.system.storage.query(Auction, at=naive)
+    with pytest.raises(iq.InvalidValue, match="batch= takes a number from 1 on, not 0"):
+        app.tick(batch=0)
+    with pytest.raises(iq.InvalidValue, match="clock= is an aware datetime, not"):
+        in_memory(*MODELS, clock=lambda: naive).dispatch(Close())
