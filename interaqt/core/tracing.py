@@ -22,7 +22,7 @@ import attrs
 
 from interaqt.core.callbacks import refuse_outside, require_callback
 from interaqt.core.errors import Location, TraceError
-from interaqt.core.expressions import Expr, Op, case
+from interaqt.core.expressions import Expr, Op, Param, case
 from interaqt.core.global_values import reading_globals
 from interaqt.core.lift import coerce, constant_hooks, expression_of, lift
 from interaqt.core.parts import in_tables
@@ -146,7 +146,7 @@ def _source(argument: object) -> Expr | Fields:
 
 
 def describe_source(source: Expr | Fields) -> str:
-    return source.name if isinstance(source, Fields) else f"a {describe(source)}"
+    return source.name if isinstance(source, Fields | Param) else f"a {describe(source)}"
 
 
 def _trace(function: Callable[..., Any], sources: Sequence[Expr | Fields], allow_collections: bool) -> Tree:

@@ -2965,3 +2965,86 @@ def test_an_identity_by_a_stored_value(refuses: Refuses) -> None:
           User.address is derived; an identity is what a maker gives
         """,
     )
+
+
+# -- values that change with the clock ------------------------------------------------------
+
+
+def test_a_value_that_is_another_at_every_moment(refuses: Refuses) -> None:
+    refuses(
+        within(ORDERS, "at: dt.datetime\nage: dt.timedelta = iq.RealTime(lambda order, now: now - order.at)  # HERE"),
+        """
+        InvalidComputation: [real_time.every]
+          shop.py:HERE, Order.age: RealTime(...)
+          a timedelta is another at every moment, so there is no next one at which it changes
+          say how old the value may become: every=dt.timedelta(minutes=1); or give what changes now and then: a comparison, now.date(), or whole units, (now - since) // dt.timedelta(minutes=1)
+        """,
+    )
+
+
+def test_a_value_that_does_not_read_the_time(refuses: Refuses) -> None:
+    refuses(
+        within(ORDERS, "number: int\nis_large: bool = iq.RealTime(lambda order, now: order.number > 3)  # HERE"),
+        """
+        InvalidComputation: [real_time.no_time]
+          shop.py:HERE, Order.is_large: RealTime(...)
+          it is the same at every moment: it does not read the time, its second argument
+          write @iq.computed(stored=True) def is_large(self) instead
+        """,
+    )
+
+
+def test_a_value_of_the_time_without_the_time(refuses: Refuses) -> None:
+    refuses(
+        within(ORDERS, "at: dt.datetime\nover: bool = iq.RealTime(lambda order: order.at)  # HERE"),
+        """
+        TraceError: [trace]
+          shop.py:HERE, Order.over: RealTime(...)
+          the callback takes (order), but is given a Order and the time
+            in: over: bool = iq.RealTime(lambda order: order.at)
+          write it over a Order and the time alone
+        """,
+    )
+
+
+def test_a_period_that_is_none(refuses: Refuses) -> None:
+    refuses(
+        within(
+            ORDERS,
+            "at: dt.datetime\nage: dt.timedelta = iq.RealTime(lambda order, now: now - order.at, every=60)  # HERE",
+        ),
+        """
+        InvalidComputation: [real_time.every]
+          shop.py:HERE, Order.age: RealTime(...)
+          every= takes a duration longer than none, not 60
+          write every=dt.timedelta(minutes=1)
+        """,
+    )
+
+
+def test_a_value_of_the_time_that_reads_the_key(refuses: Refuses) -> None:
+    refuses(
+        within(ORDERS, "turn: bool = iq.RealTime(lambda order, now: now.hour == order.id % 24)  # HERE"),
+        """
+        InvalidComputation: [real_time.key]
+          shop.py:HERE, Order.turn: RealTime(...)
+          it reads Order.id, which the database counts when the row is made
+          give the record a UUID key, which is made before its row
+        """,
+    )
+
+
+def test_a_value_of_the_time_of_json(refuses: Refuses) -> None:
+    refuses(
+        within(
+            ORDERS,
+            "at: dt.datetime\ntags: list[str]\n"
+            "shown: list[str] = iq.RealTime(lambda order, now: order.tags if now > order.at else [])  # HERE",
+        ),
+        """
+        InvalidComputation: [real_time.type]
+          shop.py:HERE, Order.shown: RealTime(...)
+          a JSON value can't be compared, so that it changes can't be told
+          give a part of it
+        """,
+    )

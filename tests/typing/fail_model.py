@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Literal
 
@@ -98,11 +99,19 @@ class Customer:
         return self.name
 
 
+def is_old(order: Order, now: dt.datetime) -> bool:
+    return now > order.att  # E: attr-defined
+
+
 @iq.entity
 class Order:
     number: str
     customer: Customer
     total: Decimal
+    is_old: str = iq.RealTime(is_old)  # E: assignment
+    is_new: bool = iq.RealTime(lambda order, now: now.yeer > 2026)  # E: attr-defined
+    is_over: bool = iq.RealTime(lambda order: True)  # E: arg-type
+    age: dt.timedelta = iq.RealTime(lambda order, now: now - order.at, every=60)  # E: arg-type
     status: Literal["new", "paid"] = iq.StateMachine(
         "new",
         iq.on(Pay, {"new": "payed"}),  # E: dict-item

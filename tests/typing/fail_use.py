@@ -66,6 +66,9 @@ def run(app: iq.Controller, storage: iq.Storage, user: User) -> None:
     print(result.created(Post)[0].txt)  # E: attr-defined
     result.created("Post")  # E: arg-type
     app.dispatch(Write, ["a"])  # E: arg-type
+    app.tick("now")  # E: arg-type
+    storage.query(Post, at="now")  # E: arg-type
+    iq.Controller(app.system, [], clock=lambda: "now")  # E: arg-type
 
     storage.query(Post).where(lambda post: post.txt == "a")  # E: attr-defined
     storage.query(Post).where(lambda post: post.text)  # E: arg-type

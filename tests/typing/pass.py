@@ -161,6 +161,8 @@ class Order:
     note: str | None = None
     remark: str | None = iq.field(default=None, changes=iq.on(Remark, set=lambda e: e.payload.remark))
     mood: Literal["good", "bad"] = iq.field(default="good", changes=iq.on(Remark, set=lambda e: e.payload.mood))
+    is_old: bool = iq.RealTime(lambda order, now: now > order.at + dt.timedelta(days=30))
+    age: dt.timedelta = iq.RealTime(lambda order, now: now - order.at, every=dt.timedelta(hours=1))
     helper: Customer | None = iq.one(default=None, changes=iq.on(Remark, set=lambda e: e.payload.order.customer))
     level: Level = iq.StateMachine(Level.LOW, iq.on(Pay, {Level.LOW: Level.HIGH}))
     status: Literal["new", "paid", "cancelled"] = iq.StateMachine(
@@ -234,6 +236,11 @@ def keep(app: iq.Controller, order: Order) -> None:
     result = app.dispatch(Ship(order=order), idempotency_key="k")
     assert_type(result.outcome, Literal["applied", "replayed"] | None)
     assert_type(app.sweep(batch=10, batches=3), dict[str, int])
+    assert_type(app.tick(dt.datetime.now(dt.UTC), batch=10), int)
+    assert_type(app.next_due(), dt.datetime | None)
+    assert_type(
+        app.system.storage.query(Order, at=dt.datetime.now(dt.UTC)).where(lambda order: order.is_old).all(), list[Order]
+    )
     schema = app.system.storage.schema
     assert_type([each.violation_code for each in schema.constraints], list[str | None])
     assert_type([each.identity for each in schema.records], list[tuple[str, ...]])
