@@ -156,17 +156,17 @@ def _can_be_together(dispatch: InteractionDispatch, group: Sequence[Request]) ->
 
 
 class _SteadyGlobals(GlobalRecords):
-    """Global values that a group reads: one that nothing derives is changed by no event that only makes records."""
+    """Global values that a group reads; those that follow from nothing else are changed by no event of it."""
 
-    __slots__ = ("_storage", "_tx")
+    __slots__ = ("_graph", "_storage", "_tx")
 
     def __init__(self, storage: Storage, tx: Transaction, dispatch: InteractionDispatch) -> None:
         super().__init__(storage.loader, dispatch.lock_of)
-        self._storage, self._tx = storage, tx
+        self._storage, self._tx, self._graph = storage, tx, dispatch.planner.graph
 
     def _load(self, dictionary: type) -> Record:
         record = self._storage.model.record(dictionary)
-        if record is None or record.rules:
+        if record is None or any(map(self._graph.looks_beyond, record.rules)):
             return super()._load(dictionary)
         token = self._storage.enter(self._tx)
         try:

@@ -244,8 +244,9 @@ class Controller:
 
     def verify(self) -> list[Difference]:
         """Work every derived value out anew, in SQL, and answer the differences from what is stored."""
+        missing = self._dictionaries.differences()
         with self.system.storage.executor() as executor:
-            return list(verify(self._planner, executor))
+            return [*missing, *verify(self._planner, executor)]
 
     def sweep(self, batch: int = 1000, *, batches: int | None = None) -> dict[str, int]:
         """Delete what is kept no longer; answers how many records of each kind that were.

@@ -9,6 +9,7 @@ from interaqt.core.dictionary import first
 from interaqt.core.errors import NotInstalled
 from interaqt.core.model import ONLY, RecordModel, Reference
 from interaqt.core.record import Record
+from interaqt.runtime.keeper import Difference
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
 
@@ -36,6 +37,10 @@ class Dictionaries:
                 f"the database has no values of {', '.join(map(str, missing))}",
                 hint="make them with controller.setup(install=True)",
             )
+
+    def differences(self) -> list[Difference]:
+        """What :func:`~interaqt.runtime.verify.verify` can't see, since there is no row to compare."""
+        return [Difference(record.name, ONLY, None, "a record") for record in self._missing()]
 
     def _missing(self) -> list[RecordModel]:
         loader = self._transactions.storage.loader

@@ -79,6 +79,10 @@ class Graph:
         """How many rules stand behind it, one upon the other, at most."""
         return self._level[rule]
 
+    def looks_beyond(self, rule: Rule) -> bool:
+        """Whether the rule reads anything but the row of which it keeps a value."""
+        return rule.source is not rule.record or any(read.path for read in self.reads[rule])
+
     def is_followed(self, record: RecordModel, name: str) -> bool:
         """Whether something is to be done about a change of the attribute, beside what is written with it."""
         return (record, name) in self._followed

@@ -866,3 +866,142 @@ class Ticket:
 class Box:
     sold: int = iq.Count(Ticket)
     room: int = 10
+
+
+# -- global values that read one another, and own values that read them ----------------------------
+
+
+@iq.interaction
+class Vote:
+    song: Song
+    points: int
+
+
+@iq.interaction
+class SetBar:
+    bar: int
+
+
+@iq.interaction(guard=iq.condition(lambda e: Bar.bar < 100))
+class Sing:
+    title: str
+
+
+@iq.entity
+class Song:
+    id: int = iq.key()
+    title: str
+    votes: Many[Ballot] = iq.many(inverse="song")
+    points: int = iq.Summation(votes, of=lambda vote: vote.points)
+
+    @iq.computed(stored=True)
+    def passes(self) -> bool:
+        return self.points >= Bar.bar
+
+    @iq.computed(stored=True, index=True)
+    def share(self) -> float:
+        return self.points / Chart.points if Chart.points else 0.0
+
+    sung = iq.Transform(Sing, lambda e: Song(title=f"{e.payload.title} {Bar.bar}"))
+
+
+@iq.entity
+class Ballot:
+    id: int = iq.key()
+    song: Song
+    points: int
+    cast = iq.Transform(Vote, lambda e: Ballot(song=e.payload.song, points=e.payload.points))
+
+
+@iq.view(Song, where=lambda song: song.points > Bar.bar)
+class Hit(Song):
+    pass
+
+
+@iq.dictionary
+class Bar:
+    bar: int = iq.field(default=3, changes=iq.on(SetBar, set=lambda e: e.payload.bar))
+    rises: int = iq.change_count(bar)
+
+    @iq.computed(stored=True)
+    def double(self) -> int:
+        return Bar.bar + self.bar
+
+
+@iq.dictionary
+class Chart:
+    points: int = iq.Summation(Song, of=lambda song: song.points)
+    songs: int = iq.Count(Song)
+    leading: int = iq.Count(Song, where=lambda song: song.points * 2 > Chart.points)
+    passing: int = iq.Count(Song, where=lambda song: song.passes)
+    dominant: int = iq.Count(Song, where=lambda song: song.share > 0.5)
+    hits: int = iq.Count(Hit)
+    best_hit: int | None = iq.Maximum(Hit, of=lambda song: song.points)
+
+    @iq.computed(stored=True)
+    def mean(self) -> float:
+        return self.points / self.songs if self.songs else 0.0
+
+
+CHARTS = (Song, Ballot, Hit, Bar, Chart, Vote, SetBar, Sing)
+
+
+@RELIES
+def test_global_values_read_one_another(make_app: Apps) -> None:
+    app = make_app(*CHARTS)
+    storage = app.system.storage
+
+    def right() -> Chart:
+        assert app.verify() == []
+        return storage.get(Chart)
+
+    found = right()
+    assert (found.points, found.leading, found.passing, found.mean, storage.get(Bar).double) == (0, 0, 0, 0.0, 6)
+    a, b, c = (app.dispatch(Sing(title=title)).created(Song)[0] for title in "abc")
+    assert [song.title for song in storage.query(Song)] == ["a 3", "b 3", "c 3"]
+    for song, points in ((a, 4), (b, 3), (c, 2)):
+        app.dispatch(Vote(song=song, points=points))
+    found = right()
+    assert (found.points, found.leading, found.passing, found.dominant, found.mean) == (9, 0, 2, 0, 3.0)
+    assert (found.hits, found.best_hit) == (1, 4)
+    app.dispatch(Vote(song=a, points=10))
+    found = right()
+    assert (found.points, found.leading, found.dominant, found.hits, found.best_hit) == (19, 1, 1, 1, 14)
+    assert [round(song.share, 3) for song in storage.query(Song)] == [0.737, 0.158, 0.105]
+    app.dispatch(SetBar(bar=2))
+    found = right()
+    assert (found.passing, found.hits, storage.get(Bar).double, storage.get(Bar).rises) == (3, 2, 4, 1)
+    app.dispatch(SetBar(bar=20))
+    found = right()
+    assert (found.passing, found.hits, found.best_hit) == (0, 0, None)
+    storage.delete(storage.query(Ballot).where(lambda vote: vote.points == 10).one())
+    assert (right().leading, right().dominant) == (0, 0)
+
+
+@RELIES
+def test_a_dictionary_that_is_new_has_what_follows_from_it(make_app: Apps) -> None:
+    app = make_app(*CHARTS)
+    song = app.dispatch(Sing(title="a")).created(Song)[0]
+    app.dispatch(Vote(song=song, points=7))
+    database = app.system.database
+    database.run_ddl([f"DELETE FROM {database.dialect.quote('chart')}"])
+    assert [str(each) for each in app.verify()] == [
+        "Chart of 1 is None, but should be 'a record'",
+        "Song.share of 1 is 1.0, but should be None",
+    ]
+    again = iq.Controller(iq.MonoSystem(database), CHARTS)
+    again.setup(install=True)
+    assert again.verify() == []
+    found = again.system.storage.get(Chart)
+    assert (found.points, found.songs, found.leading, found.mean, found.best_hit) == (7, 1, 1, 7.0, 7)
+
+
+@RELIES
+def test_a_batch_that_reads_what_it_does_not_change_is_written_together(in_memory: Apps) -> None:
+    app = in_memory(*CHARTS)
+    with app.system.database.recording() as recorder:
+        app.dispatch_many([Sing(title=str(number)) for number in range(5)])
+    assert len([sql for sql, _ in recorder.statements if sql.startswith('INSERT INTO "song"')]) == 1
+    assert len([sql for sql, _ in recorder.statements if sql.startswith('SELECT "bar"."bar"')]) == 1
+    assert app.system.storage.get(Chart).songs == 5
+    assert app.verify() == []
