@@ -1,5 +1,6 @@
 """interaqt: declare what your data is; the framework keeps it true."""
 
+import importlib as _importlib
 import typing as _typing
 
 from interaqt.builtins.conditions import Condition, condition
@@ -91,6 +92,7 @@ from interaqt.storage.query import Query
 from interaqt.storage.storage import Storage
 
 if _typing.TYPE_CHECKING:
+    from interaqt.drivers.embedded_postgresql import EmbeddedPostgreSQLDB
     from interaqt.drivers.mysql import MySQLDB
     from interaqt.drivers.postgresql import PostgreSQLDB
 
@@ -117,6 +119,7 @@ __all__ = [
     "DispatchError",
     "DispatchResult",
     "Distinct",
+    "EmbeddedPostgreSQLDB",
     "Event",
     "Every",
     "Explanation",
@@ -202,28 +205,26 @@ _NOT_YET = {
 }
 
 
+#: Drivers whose client library is an extra: the module, the library, and the extra.
+_DRIVERS = {
+    "EmbeddedPostgreSQLDB": ("interaqt.drivers.embedded_postgresql", "psycopg", "embedded"),
+    "MySQLDB": ("interaqt.drivers.mysql", "PyMySQL", "mysql"),
+    "PostgreSQLDB": ("interaqt.drivers.postgresql", "psycopg", "postgresql"),
+}
+
+
 def __getattr__(name: str) -> _typing.Any:
     """Drivers whose client library is an extra are imported when they are asked for."""
-    if name == "PostgreSQLDB":
+    if name in _DRIVERS:
+        module, library, extra = _DRIVERS[name]
         try:
-            from interaqt.drivers.postgresql import PostgreSQLDB
+            return getattr(_importlib.import_module(module), name)
         except ImportError as error:
             raise SetupError(
-                f"PostgreSQLDB needs psycopg, which is not installed ({error})",
+                f"{name} needs {library}, which is not installed ({error})",
                 code="setup.missing_driver",
-                hint="pip install 'interaqt[postgresql]'",
+                hint=f"pip install 'interaqt[{extra}]'",
             ) from error
-        return PostgreSQLDB
-    if name == "MySQLDB":
-        try:
-            from interaqt.drivers.mysql import MySQLDB
-        except ImportError as error:
-            raise SetupError(
-                f"MySQLDB needs PyMySQL, which is not installed ({error})",
-                code="setup.missing_driver",
-                hint="pip install 'interaqt[mysql]'",
-            ) from error
-        return MySQLDB
     if name in _NOT_YET:
         raise AttributeError(f"iq.{name} is not there yet; until then: {_NOT_YET[name]}")
     raise AttributeError(f"module 'interaqt' has no attribute {name!r}")

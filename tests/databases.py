@@ -1,12 +1,14 @@
 """Databases for tests, each empty at first and gone afterwards.
 
-``database`` runs a test on every database; ``sqlite_db``, ``postgresql_db`` and ``mysql_db`` on one. A test that needs
-a server is skipped where none answers, and fails there in CI.
+``database`` runs a test on every database; ``sqlite_db``, ``postgresql_db``, ``mysql_db`` and ``embedded_db`` on one. A
+test that needs a server is skipped where none answers, and fails there in CI; the embedded one comes with the packages
+that tests need, so it must start everywhere.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from interaqt.drivers.embedded_postgresql import EmbeddedPostgreSQLDB
 from interaqt.drivers.mysql import MySQLDB
 from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.postgresql import PostgreSQLDB
@@ -29,7 +32,10 @@ __all__ = [
     "ON_EACH",
     "ON_SERVERS",
     "database",
+    "embedded_db",
+    "embedded_directory",
     "fresh",
+    "fresh_embedded",
     "fresh_mysql",
     "fresh_postgresql",
     "fresh_sqlite",
@@ -51,7 +57,7 @@ ON_SERVERS = [
     pytest.param("mysql", marks=pytest.mark.mysql),
 ]
 #: Those of one that is to be had on each database.
-ON_EACH = ["sqlite", *ON_SERVERS]
+ON_EACH = ["sqlite", *ON_SERVERS, "embedded"]
 
 
 @contextmanager
@@ -107,12 +113,43 @@ def fresh_mysql() -> Iterator[MySQLDB]:
             cursor.execute(f"DROP DATABASE {name}")
 
 
-def url_of(database: Database) -> str:
-    """What another process opens the same database by."""
+@pytest.fixture(scope="session")
+def embedded_directory(testrun_uid: str) -> Iterator[Path]:
+    """An embedded server for all tests of a run, in whichever process; it is gone with the last of them."""
+    directory = Path(tempfile.gettempdir()) / f"interaqt-test-{testrun_uid}"
+    database = _embedded(directory)
+    try:
+        with database.reading():
+            yield directory
+    finally:
+        database.close()
+
+
+def _embedded(directory: Path) -> EmbeddedPostgreSQLDB:
+    return EmbeddedPostgreSQLDB(directory, durable=False, temporary=True)
+
+
+@contextmanager
+def fresh_embedded(directory: Path) -> Iterator[EmbeddedPostgreSQLDB]:
+    """An empty schema in the embedded server of the directory."""
+    database = _embedded(directory)
+    with postgresql_schema(database.dsn) as own:
+        database.dsn = own
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def url_of(database: Database, options: str = "") -> str:
+    """What another process opens the same database by, on PostgreSQL with more options of its own."""
+    if isinstance(database, PostgreSQLDB):
+        known = conninfo_to_dict(database.dsn).get("options") or ""
+        dsn = make_conninfo(database.dsn, options=f"{known} {options}".strip())
+        is_embedded = isinstance(database, EmbeddedPostgreSQLDB)
+        return f"embedded:{database.server.directory}:{dsn}" if is_embedded else dsn
     if isinstance(database, MySQLDB):
         return urlunsplit(urlsplit(MYSQL)._replace(path=f"/{database.arguments['database']}"))
-    if isinstance(database, PostgreSQLDB):
-        return database.dsn
     assert isinstance(database, SQLiteDB)
     return database.path
 
@@ -123,8 +160,14 @@ def opened(url: str, patience: int = 10) -> Database:
         return MySQLDB(url, lock_timeout=patience)
     if not url.startswith("postgresql") and "=" not in url:
         return SQLiteDB(url, timeout=patience)
-    options = conninfo_to_dict(url).get("options") or ""
-    return PostgreSQLDB(make_conninfo(url, options=f"{options} -c lock_timeout={patience}s".strip()))
+    kind, directory, dsn = url.split(":", 2) if url.startswith("embedded:") else ("", "", url)
+    options = conninfo_to_dict(dsn).get("options") or ""
+    patient = make_conninfo(dsn, options=f"{options} -c lock_timeout={patience}s".strip())
+    if not kind:
+        return PostgreSQLDB(patient)
+    database = _embedded(Path(directory))
+    database.dsn = patient
+    return database
 
 
 @contextmanager
@@ -137,6 +180,9 @@ def fresh(kind: str, request: pytest.FixtureRequest, directory: Path) -> Iterato
         case "postgresql":
             with fresh_postgresql(request.getfixturevalue("postgresql_dsn")) as postgresql:
                 yield postgresql
+        case "embedded":
+            with fresh_embedded(request.getfixturevalue("embedded_directory")) as embedded:
+                yield embedded
         case _:
             with fresh_mysql() as mysql:
                 yield mysql
@@ -157,6 +203,12 @@ def postgresql_db(postgresql_dsn: str) -> Iterator[PostgreSQLDB]:
 @pytest.fixture
 def mysql_db() -> Iterator[MySQLDB]:
     with fresh_mysql() as database:
+        yield database
+
+
+@pytest.fixture
+def embedded_db(embedded_directory: Path) -> Iterator[EmbeddedPostgreSQLDB]:
+    with fresh_embedded(embedded_directory) as database:
         yield database
 
 

@@ -144,10 +144,12 @@ class MySQLDB(PooledDatabase[Session]):
     def run_ddl(self, statements: Sequence[str]) -> None:
         """Each statement is final by itself here; where one fails, the tables that others made are dropped again.
 
-        A table may refer to one that is created after it.
+        A table may refer to one that is created after it. One does it at a time, so that nobody
+        drops what another has found.
         """
         created: list[str] = []
         with self._session() as session:
+            session.execute_now(f"SELECT GET_LOCK({_DDL_LOCK}, 60)")
             try:
                 session.execute_now("SET SESSION foreign_key_checks = 0")
                 for statement in statements:
@@ -164,6 +166,7 @@ class MySQLDB(PooledDatabase[Session]):
             finally:
                 with contextlib.suppress(pymysql.MySQLError):
                     session.execute_now("SET SESSION foreign_key_checks = 1")
+                    session.execute_now(f"SELECT RELEASE_LOCK({_DDL_LOCK})")
 
     # -- errors ----------------------------------------------------------------------------
 
@@ -195,6 +198,7 @@ class MySQLDB(PooledDatabase[Session]):
         return violation(error)
 
 
+_DDL_LOCK = "CONCAT('interaqt ', MD5(DATABASE()))"
 _CREATED = re.compile(r"\s*CREATE\s+TABLE\s+([`\"](?:[^`\"]|``|\"\")+[`\"]|\w+)", re.IGNORECASE)
 
 

@@ -62,9 +62,12 @@ class PostgreSQLDB(PooledDatabase[Session]):
 
     def __init__(self, dsn: str, *, pool_size: int = 10, pipeline: bool = True, timeout: float = 30.0) -> None:
         self.dsn = dsn
-        self.dialect = PostgreSQLDialect()
+        self.dialect = self._dialect()
         self.peewee = self.dialect.peewee
         super().__init__(pool_size, pipeline, timeout, capability=_CAPABILITY)
+
+    def _dialect(self) -> PostgreSQLDialect:
+        return PostgreSQLDialect()
 
     def _connect(self) -> Session:
         connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)

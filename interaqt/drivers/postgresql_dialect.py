@@ -77,8 +77,6 @@ OPERATIONS: dict[OperationKey, Renderer] = COMMON | {
         "CAST(CASE WHEN abs({0} - trunc({0})) = 0.5 THEN 2 * round({0} * 0.5) ELSE round({0}) END AS BIGINT)"
     ),
     "round_to": _round_to,
-    "lower": '(lower({0} COLLATE "und-x-icu") COLLATE "C")',
-    "upper": '(upper({0} COLLATE "und-x-icu") COLLATE "C")',
     "strip": trimming("btrim"),
     "startswith": "starts_with({0}, {1})",
     "endswith": "(right({0}, length({1})) = {1})",
@@ -112,7 +110,6 @@ class PostgreSQLDialect(Dialect):
     # each wait for the other, were the change to ask for the key, too.
     for_change = "FOR NO KEY UPDATE"
     share_lock = "FOR SHARE"
-    operations: Mapping[OperationKey, Renderer] = OPERATIONS
     null_safe: Mapping[str, str] = {
         "eq": "({0} IS NOT DISTINCT FROM {1})",
         "ne": "({0} IS DISTINCT FROM {1})",
@@ -131,7 +128,12 @@ class PostgreSQLDialect(Dialect):
         Kind.JSON: "JSONB",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, case: str = "und-x-icu") -> None:
+        """``case`` is a collation that knows upper and lower case of all scripts."""
+        changed: dict[OperationKey, Renderer] = {
+            name: f'({name}({{0}} COLLATE "{case}") COLLATE "C")' for name in ("lower", "upper")
+        }
+        self.operations: Mapping[OperationKey, Renderer] = {**OPERATIONS, **changed}
         self.peewee: peewee.Database = peewee.PostgresqlDatabase(None, prefer_psycopg3=True)
 
     def paramstyle(self, pieces: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -152,13 +153,26 @@ class SQLiteDB(Database):
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             if not self._in_memory:
-                connection.execute("PRAGMA journal_mode = WAL")
+                self._write_ahead(connection)
                 connection.execute(f"PRAGMA synchronous = {self.synchronous}")
             register(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        """Have a new file written ahead; SQLite itself doesn't wait for others who do the same just now."""
+        until = time.monotonic() + self.timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if not self.is_retryable(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
 
     def _release(self, connection: sqlite3.Connection) -> None:
         if self._closed:

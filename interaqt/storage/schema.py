@@ -103,18 +103,30 @@ class Schema:
     def install(self) -> None:
         """Create the tables that are missing.
 
-        Doing it again does nothing. An existing table is never changed: one that lacks a column
-        is an error that lists what is missing, and then nothing is created.
+        Doing it again does nothing, and several may do it at once. An existing table is never
+        changed: one that lacks a column is an error that lists what is missing, and then nothing
+        is created.
         """
+        statements = self._lacking()
+        while statements:
+            try:
+                self.database.run_ddl(statements)
+                statements = []
+            except Exception:
+                lacking = self._lacking()
+                if lacking == statements:
+                    raise
+                statements = lacking  # somebody else has made some of it meanwhile
+
+    def _lacking(self) -> list[str]:
+        """The statements that create what is missing."""
         existing = self.database.tables()
         self._require_columns(existing)
         definitions = [self._definitions[record.table] for record in self._ordered() if record.table not in existing]
         statements = [each.create() for each in definitions]
         for each in definitions:
             statements += each.add_references() + each.create_indexes() + each.create_partial()
-        statements += added(self.database, missing(self.database, self._addable, existing))
-        if statements:
-            self.database.run_ddl(statements)
+        return statements + added(self.database, missing(self.database, self._addable, existing))
 
     def check(self) -> None:
         """Refuse to work on a database that is not installed, or that is for another model."""

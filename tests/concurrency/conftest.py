@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.storage.database import Database
 from tests.concurrency.processes import AtOnce, Processes
 from tests.databases import url_of
+
+#: Where deadlocks are met on purpose, nobody waits a second until the server looks for one.
+_SOON = "-c deadlock_timeout=20ms"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,18 +36,10 @@ def at_once(
 
     Afterwards every derived value is what its declaration says, and no conflict was left to the caller.
     """
-    found = AtOnce(database, _url(database), processes)
+    found = AtOnce(database, url_of(database, _SOON), processes)
     yield found
     for name, report in found.reports.items():
         record_property(name, str(report))
         print(f"{database.dialect.name}, {name}: {report}")
         assert "transaction.retry_exhausted" not in report.outcomes
     assert found.controller.verify() == []
-
-
-def _url(database: Database) -> str:
-    if not isinstance(database, PostgreSQLDB):
-        return url_of(database)
-    # Where deadlocks are met on purpose, nobody waits a second until the server looks for one.
-    options = conninfo_to_dict(database.dsn).get("options", "")
-    return make_conninfo(database.dsn, options=f"{options} -c deadlock_timeout=20ms")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from interaqt.storage.database import Database
-from tests.databases import fresh_mysql, fresh_postgresql
+from tests.databases import fresh_embedded, fresh_mysql, fresh_postgresql
 from tests.oracle.conftest import memory
 from tests.oracle.histories import Session, steps
 from tests.oracle.models import Schema, schemas
@@ -25,6 +26,7 @@ from tests.oracle.reduction import Case, reduced
 SHARDS = 8
 POSTGRESQL_SHARE = 0.3
 MYSQL_SHARE = 0.1
+EMBEDDED_SHARE = 0.1
 
 
 class Failure(BaseException):
@@ -125,3 +127,7 @@ def test_the_same_on_postgresql(shard: int, examples: int, hasty_postgresql: str
 @pytest.mark.parametrize("shard", range(2))
 def test_the_same_on_mysql(shard: int, examples: int) -> None:
     search(int(examples * MYSQL_SHARE / 2), 2000 + shard, fresh_mysql)
+
+
+def test_the_same_on_the_embedded_one(examples: int, embedded_directory: Path) -> None:
+    search(int(examples * EMBEDDED_SHARE), 3000, lambda: fresh_embedded(embedded_directory))

@@ -1,14 +1,19 @@
-"""What a large model costs at setup: in proportion to its size, not to its square."""
+"""Setup: what a large model costs, in proportion to its size and not to its square; and several at once."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import interaqt as iq
+from interaqt.storage.database import Database
+from tests.databases import opened, url_of
+from tests.runtime.shop import MODELS
 
 ENTITY = """
 @iq.entity
@@ -44,3 +49,21 @@ def test_setup_grows_with_the_model_and_not_faster(monkeypatch: pytest.MonkeyPat
     large = controller_seconds(monkeypatch, 160)
     # Eight times the model; the rest is room for a busy machine, and far from eight times eight.
     assert large < 8 * small * 2.5
+
+
+def test_several_that_install_at_once_are_all_ready(database: Database) -> None:
+    together = threading.Barrier(6)
+
+    def install(_: int) -> dict[str, set[str]]:
+        controller = iq.Controller(iq.MonoSystem(opened(url_of(database))), MODELS)
+        together.wait()
+        controller.setup(install=True)
+        controller.setup()
+        tables = controller.system.database.tables()
+        controller.system.close()
+        return tables
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(install, range(6)))
+    assert all(each == found[0] for each in found)
+    assert {"order", "order_line", "user", "interaction_event"} <= set(found[0])
