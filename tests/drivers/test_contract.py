@@ -502,12 +502,18 @@ def test_what_a_machine_that_vanished_had_locked_is_soon_free(pg: PostgreSQLDB) 
     assert shown == [60, 10, 3]
 
 
+def cut_at_the_commit(transaction: Any) -> None:
+    """Have nothing more reach the server, just after it was seen to be there."""
+    session = transaction.session
+    with socket.socket(fileno=os.dup(session.connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_WR)
+    session.alive = lambda: True
+
+
 def test_a_network_that_fails_during_the_commit_leaves_it_unknown(pg: PostgreSQLDB) -> None:
     transaction = pg.begin()
-    line = socket.socket(fileno=os.dup(transaction.session.connection.pgconn.socket))  # type: ignore[attr-defined]
     transaction.execute(insert(pg), (1, 10))
-    with line:
-        line.shutdown(socket.SHUT_WR)
+    cut_at_the_commit(transaction)
     with pytest.raises(CommitUnknown):
         transaction.commit()
     transaction.rollback()
@@ -628,8 +634,7 @@ def test_without_the_pipeline_a_commit_may_be_unknown_too(pg: PostgreSQLDB) -> N
     plain = PostgreSQLDB(pg.dsn, pipeline=False)
     transaction = plain.begin()
     transaction.execute(insert(plain), (1, 10))
-    with socket.socket(fileno=os.dup(transaction.session.connection.pgconn.socket)) as line:  # type: ignore[attr-defined]
-        line.shutdown(socket.SHUT_WR)
+    cut_at_the_commit(transaction)
     with pytest.raises(CommitUnknown):
         transaction.commit()
     transaction.rollback()
