@@ -22,7 +22,15 @@ from interaqt.core.fields import (
 )
 from interaqt.core.record_rules import RecordRules
 
-__all__ = ["AttributeDeclaration", "RecordDeclaration", "Scope", "ViewDeclaration", "attributes_of", "found_in"]
+__all__ = [
+    "AttributeDeclaration",
+    "PartDeclaration",
+    "RecordDeclaration",
+    "Scope",
+    "ViewDeclaration",
+    "attributes_of",
+    "found_in",
+]
 
 R = TypeVar("R")
 
@@ -54,6 +62,14 @@ class ViewDeclaration:
     where: Callable[[Any], bool]
 
 
+@attrs.frozen(eq=False)
+class PartDeclaration:
+    """Of which class a class is one of the kinds, and the names of the attributes that it has from there."""
+
+    of: type
+    inherited: frozenset[str]
+
+
 @attrs.define(eq=False)
 class RecordDeclaration:
     """An entity or relation class as written."""
@@ -76,12 +92,22 @@ class RecordDeclaration:
     rules: RecordRules = attrs.field(factory=RecordRules)
     view: ViewDeclaration | None = None
     """For a view, what it is of; its attributes are that one's."""
+    part: PartDeclaration | None = None
+    """For a class that inherits from another entity or relation, what it has from there."""
+    abstract: bool = False
+    """Whether only its kinds are made."""
+
+    @property
+    def own(self) -> list[AttributeDeclaration]:
+        """The attributes that it does not inherit."""
+        inherited = frozenset[str]() if self.part is None else self.part.inherited
+        return [each for name, each in self.attributes.items() if name not in inherited]
 
 
 def attributes_of(cls: type, location: Location) -> dict[str, AttributeDeclaration]:
     """Every attribute that the class or a plain class above it declares, in order."""
     found: dict[str, AttributeDeclaration] = {}
-    for base in reversed(cls.__mro__[:-1]):
+    for base in _bodies(cls):
         annotations = inspect.get_annotations(base)
         for name, annotation in annotations.items():
             if not _is_class_variable(annotation):
@@ -107,6 +133,12 @@ def attributes_of(cls: type, location: Location) -> dict[str, AttributeDeclarati
                     location=value.location,
                 )
     return found
+
+
+def _bodies(cls: type) -> list[type]:
+    """The class and the plain ones above it, the highest first; not what it inherits of another record."""
+    records = [base for base in cls.__mro__[1:] if "__iq_record__" in vars(base)]
+    return [base for base in reversed(cls.__mro__[:-1]) if not any(issubclass(each, base) for each in records)]
 
 
 def _attribute(cls: type, name: str, annotation: Any, value: Any, location: Location) -> AttributeDeclaration:
@@ -148,6 +180,6 @@ def _line_of(location: Location, name: str) -> Location:
 
 def found_in(cls: type, kind: type[R]) -> list[R]:
     found: dict[str, R] = {}
-    for base in reversed(cls.__mro__[:-1]):
+    for base in _bodies(cls):
         found |= {name: value for name, value in vars(base).items() if isinstance(value, kind)}
     return list(found.values())

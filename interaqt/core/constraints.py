@@ -12,8 +12,9 @@ from typing import Any, Literal
 import attrs
 
 from interaqt.core.errors import InvalidEntity, Location, did_you_mean
-from interaqt.core.expressions import BOOL, Aggregate, Attr, Expr, Op, Root, any_of, negate, walk
+from interaqt.core.expressions import BOOL, TRUE, Aggregate, Attr, Expr, Op, Root, all_of, any_of, negate, walk
 from interaqt.core.model import Mirror, Property, RecordModel, Reference
+from interaqt.core.parts import belongs
 from interaqt.core.tracing import trace_value
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "other_than_itself",
     "require_constraints",
     "resolve_constraint",
+    "unique_in",
 ]
 
 #: The root of a condition: the record that is about to be stored.
@@ -153,7 +155,7 @@ def resolve_constraint(record: RecordModel, constraint: Constraint) -> Constrain
     if isinstance(constraint, Check):
         kind = "check"
         assert condition is not None
-        attributes = tuple(dict.fromkeys(_used(record, condition)))
+        attributes = tuple(dict.fromkeys(_used(record.root, condition)))
         if not attributes:
             raise _error(record, constraint, "it says nothing about the record", "constant")
     elif isinstance(constraint, NonNull):
@@ -163,13 +165,48 @@ def resolve_constraint(record: RecordModel, constraint: Constraint) -> Constrain
         raise _error(record, constraint, "it names an attribute twice", "unique")
     return ConstraintModel(
         kind=kind,
-        record=record,
+        record=record.root,
         attributes=attributes,
-        condition=condition,
+        condition=_within(record, kind, attributes, condition),
         name=constraint.name,
         code=constraint.code,
         location=constraint.location,
     )
+
+
+def unique_in(record: RecordModel, names: tuple[str, ...]) -> ConstraintModel:
+    """That values occur together only once in one kind of record; of other kinds nothing is said."""
+    attributes = tuple(each for each in map(record.attributes.get, names) if isinstance(each, Property | Reference))
+    return ConstraintModel(
+        kind="unique",
+        record=record.root,
+        attributes=attributes,
+        condition=_within(record, "unique", attributes, None),
+        name=None,
+        code=None,
+        location=record.location,
+    )
+
+
+def _within(
+    record: RecordModel, kind: str, attributes: tuple[Property | Reference, ...], condition: Expr | None
+) -> Expr | None:
+    """The condition of a constraint that is about one kind of the records in a table."""
+    belonging = belongs(record, Root(OWN, record.root))
+    if belonging == TRUE:
+        return condition
+    if kind != "unique":
+        assert condition is not None
+        return any_of(negate(belonging), condition)
+    if condition is None and any(_is_given_by(record, each) for each in attributes):
+        # The others have None there, which is not the same as another None.
+        return None
+    return belonging if condition is None else all_of(belonging, condition)
+
+
+def _is_given_by(record: RecordModel, attribute: Property | Reference) -> bool:
+    """Whether only makers of this kind of record give the attribute."""
+    return attribute.owner is record and attribute.computation is None
 
 
 def _attribute(record: RecordModel, constraint: Constraint, name: str) -> Property | Reference:
@@ -189,7 +226,7 @@ def _exists(record: RecordModel, constraint: Constraint, attribute: Property | R
             "not_null",
             f"leave it out, or write {attribute.name}: {attribute.type} | None",
         )
-    value = Attr(Root(OWN, record), attribute.name, attribute.type)
+    value = Attr(Root(OWN, record.root), attribute.name, attribute.type)
     exists = negate(Op("is_null", (value,), BOOL))
     return exists if where is None else any_of(negate(where), exists)
 

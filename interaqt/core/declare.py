@@ -15,7 +15,14 @@ from uuid import UUID, uuid4
 import attrs
 from typing_extensions import dataclass_transform
 
-from interaqt.core.class_body import AttributeDeclaration, RecordDeclaration, Scope, attributes_of, found_in
+from interaqt.core.class_body import (
+    AttributeDeclaration,
+    PartDeclaration,
+    RecordDeclaration,
+    Scope,
+    attributes_of,
+    found_in,
+)
 from interaqt.core.computations import (
     Any as AnyOf,
 )
@@ -41,6 +48,7 @@ from interaqt.core.computations import (
 )
 from interaqt.core.computations.aggregation import Aggregation
 from interaqt.core.constraints import Constraint
+from interaqt.core.declare_part import base_of, with_inherited
 from interaqt.core.errors import InvalidComputation, InvalidEntity, Location
 from interaqt.core.fields import (
     ComputedAttribute,
@@ -56,7 +64,7 @@ from interaqt.core.fields import (
 )
 from interaqt.core.global_values import GlobalAttribute
 from interaqt.core.identity import IdentityConflict
-from interaqt.core.record import LazyAttribute, Record
+from interaqt.core.record import LazyAttribute, PartMeta, Record
 from interaqt.core.record_rules import declared_rules
 from interaqt.core.retention import Retention
 
@@ -134,6 +142,7 @@ def entity(
     identity: Sequence[str] = ...,
     identity_conflict: IdentityConflict = ...,
     retention: Retention | None = ...,
+    abstract: bool = ...,
 ) -> Callable[[type[R]], type[R]]: ...
 def entity(
     cls: Any = None,
@@ -144,6 +153,7 @@ def entity(
     identity: Sequence[str] = (),
     identity_conflict: IdentityConflict = "keep",
     retention: Retention | None = None,
+    abstract: bool = False,
 ) -> Any:
     """Declare an entity: a kind of record, with typed attributes.
 
@@ -155,9 +165,12 @@ def entity(
     those that are stored, ``"update"`` them, or ``"refuse"`` others.
 
     ``retention`` says how long records are kept, see :class:`~interaqt.Retention`.
+
+    An entity may inherit from another one and is a kind of it then: ``class Article(Content):`` has
+    what a ``Content`` has, and attributes of its own. Of an ``abstract`` entity only kinds are made.
     """
     rules = (constraints, identity, identity_conflict, retention)
-    return decorate(cls, "entity", unique=unique, rules=rules)
+    return decorate(cls, "entity", unique=unique, rules=rules, abstract=abstract)
 
 
 @overload
@@ -227,6 +240,7 @@ def relation(
     identity: Sequence[str] = ...,
     identity_conflict: IdentityConflict = ...,
     retention: Retention | None = ...,
+    abstract: bool = ...,
 ) -> Callable[[type[R]], type[R]]: ...
 def relation(
     cls: Any = None,
@@ -240,6 +254,7 @@ def relation(
     identity: Sequence[str] = (),
     identity_conflict: IdentityConflict = "keep",
     retention: Retention | None = None,
+    abstract: bool = False,
 ) -> Any:
     """Declare an n:n relation: its first two references are its ends, the rest its own attributes.
 
@@ -249,10 +264,11 @@ def relation(
     linked once whichever end is named first, and no record is linked to itself, unless there are
     ``self_pairs``. ``iq.many(inverse=("a", "b"))`` finds its records from both ends.
 
-    The rest is as of an entity; ``identity`` may name the ends.
+    The rest is as of an entity; ``identity`` may name the ends. A relation that inherits from another
+    one has its ends.
     """
     rules = (constraints, identity, identity_conflict, retention)
-    options = {"repeatable": repeatable, "symmetric": symmetric, "self_pairs": self_pairs}
+    options = {"repeatable": repeatable, "symmetric": symmetric, "self_pairs": self_pairs, "abstract": abstract}
     return decorate(cls, "relation", unique=unique, rules=rules, **options)
 
 
@@ -276,6 +292,7 @@ def _record_class(
     repeatable: bool = False,
     symmetric: bool = False,
     self_pairs: bool = False,
+    abstract: bool = False,
     base: type[Record] = Record,
     check: Check | None = None,
 ) -> type:
@@ -294,18 +311,15 @@ def _record_class(
             location=location,
             hint=f"leave the other decorator out: @iq.{kind} makes it an attrs class",
         )
-    if any(issubclass(base, Record) for base in cls.__bases__):
-        raise InvalidEntity(
-            f"{cls.__name__} inherits from another entity, which has no meaning yet",
-            code="entity.inheritance",
-            subject=cls.__name__,
-            location=location,
-            hint="share attributes through a plain class that both inherit from",
-        )
-    attributes = attributes_of(cls, location)
+    part = base_of(cls, kind, location)
+    attributes = own = attributes_of(cls, location)
     transforms, deletions = found_in(cls, Transform), found_in(cls, Deletion)
     (check or _require_own_collections)(cls, attributes, (*transforms, *deletions), location)
-    _require_one_key(cls, attributes, location)
+    if part is None:
+        _require_one_key(cls, attributes, location)
+    else:
+        options = {"repeatable": repeatable, "symmetric": symmetric, "self_pairs": self_pairs, "retention": rules[-1]}
+        attributes, own = with_inherited(cls, part, own, options, location)
     _require_groups(cls, unique, location)
     declaration = RecordDeclaration(
         name=cls.__name__,
@@ -321,15 +335,17 @@ def _record_class(
         symmetric=symmetric,
         self_pairs=self_pairs,
         rules=declared_rules(cls.__name__, location, *rules),
+        part=None if part is None else PartDeclaration(part, frozenset(part.__iq_record__.attributes)),
+        abstract=abstract,
     )
-    made = _rebuild(cls, attributes, base)
-    made.__iq_root__ = made  # type: ignore[attr-defined]
-    for name, each in attributes.items():
+    made = _rebuild(cls, own, base)
+    made.__iq_root__ = made if part is None else part.__iq_root__  # type: ignore[attr-defined]
+    for name, each in own.items():
         if kind == "dictionary":
             found = getattr(made, name) if isinstance(each.spec, ComputedSpec) else LazyAttribute(name)
             setattr(made, name, GlobalAttribute(name, found))
         elif not isinstance(each.spec, ComputedSpec):
-            setattr(made, name, LazyAttribute(name))
+            setattr(made, name, LazyAttribute(name, spec=each.spec))
         elif each.spec.stored:
             setattr(made, name, LazyAttribute(name, each.spec.function))
     made.__iq_record__ = declaration  # type: ignore[attr-defined]
@@ -414,7 +430,12 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration], base: type[
         if name not in ("__dict__", "__weakref__")
     }
     bases = tuple(base for base in cls.__bases__ if base is not object)
-    made = types.new_class(cls.__name__, (*bases, base), exec_body=lambda body: body.update(namespace))
+    options: dict[str, Any] = {}
+    if issubclass(cls, base):
+        options["metaclass"] = PartMeta
+    else:
+        bases = (*bases, base)
+    made = types.new_class(cls.__name__, bases, options, lambda body: body.update(namespace))
     _repoint_super(cls, made)
     setter, deleter = made.__setattr__, made.__delattr__
     built: Any = attrs.define(made, these=given, kw_only=True, frozen=True, eq=False, repr=False, slots=False)

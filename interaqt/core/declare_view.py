@@ -12,6 +12,7 @@ import attrs
 from interaqt.core.class_body import RecordDeclaration, Scope, ViewDeclaration
 from interaqt.core.errors import InvalidEntity, Location
 from interaqt.core.fields import ComputedAttribute, Spec
+from interaqt.core.record import PartMeta
 from interaqt.core.record_rules import RecordRules
 
 __all__ = ["view"]
@@ -73,6 +74,7 @@ def _view_class(cls: Any, of: type, where: Callable[[Any], bool], location: Loca
             hint=f"write class {cls.__name__}({of.__name__}):",
         )
     _require_no_attributes(cls, of, location)
+    cls.__class__ = PartMeta
     base: RecordDeclaration = of.__iq_record__  # type: ignore[attr-defined]
     cls.__iq_record__ = attrs.evolve(  # type: ignore[attr-defined]
         base,

@@ -43,18 +43,25 @@ def resolve_identity(record: RecordModel, names: tuple[str, ...], conflict: Iden
                 f"write {name}: {found.type.optional(False)}, or leave it out of the identity",
             )
         attributes.append(found)
-    if record.derivations:
+    table = record.root
+    if record.condition is not None and not any(each.owner is record for each in attributes):
         raise _error(
             record,
-            f"records of {record} follow from other records ({record.derivations[0]}), each from one of them",
+            f"all that it is known by is that of {record.part_of}, of which there are other kinds",
+            f"declare identity={names!r} above class {record.part_of}, or name an attribute of {record} as well",
+        )
+    if table.derivations:
+        raise _error(
+            record,
+            f"records of {record} follow from other records ({table.derivations[0]}), each from one of them",
             "give it no identity, and let an interaction make what several have in common",
         )
     if len(set(attributes)) < len(attributes):
         raise _error(record, f"identity={names!r} names an attribute twice")
-    if not any(set(group) == set(names) for group in record.unique) and not (
+    if not any(set(group) == set(names) for group in table.unique) and not (
         len(attributes) == 1 and attributes[0].unique
     ):
-        record.unique = (*record.unique, names)
+        table.unique = (*table.unique, names)
     return Identity(tuple(attributes), conflict)
 
 

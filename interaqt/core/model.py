@@ -39,6 +39,7 @@ __all__ = [
     "Collection",
     "ComputedProperty",
     "Constant",
+    "Family",
     "Index",
     "Mirror",
     "Model",
@@ -63,11 +64,14 @@ class Attribute:
     """Something that a record has, under a name."""
 
     record: RecordModel = attrs.field(repr=lambda record: record.name)
+    """In whose table it is, or would be."""
     name: str
     location: Location = attrs.field(repr=False)
+    owner: RecordModel = attrs.field(default=attrs.Factory(lambda self: self.record, takes_self=True), repr=False)
+    """The record that declares it, which may be a part of what lies in that table."""
 
     def __str__(self) -> str:
-        return f"{self.record.name}.{self.name}"
+        return f"{self.owner.name}.{self.name}"
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -172,9 +176,21 @@ class Index:
     found_by: int = 1
 
 
+@attrs.frozen(eq=False)
+class Family:
+    """The kinds of records that lie in one table, by name; ``kind`` is the property that says which one a row is."""
+
+    kind: Property
+    members: dict[str, RecordModel] = attrs.field(factory=dict)
+
+
 @attrs.define(eq=False, kw_only=True)
 class RecordModel:
-    """An entity, a relation, a dictionary, or a part of one: some of the rows of another one's table."""
+    """An entity, a relation or a dictionary, or a part of one: some of the rows in another one's table.
+
+    Parts are views, and the kinds of an entity from which others inherit; it is itself one of them
+    then, beside the record of the table, which nobody names.
+    """
 
     name: str
     cls: type[Any]
@@ -182,7 +198,11 @@ class RecordModel:
     kind: str
     """``entity``, ``relation``, ``view`` or ``dictionary``; of the last there is one record, made at setup."""
     location: Location = attrs.field(repr=False)
-    part_of: RecordModel | None = attrs.field(default=None, repr=str)
+    part_of: RecordModel | None = attrs.field(default=None, repr=lambda record: record and record.name)
+    abstract: bool = False
+    """Whether only the kinds that inherit from it are made."""
+    family: Family | None = attrs.field(default=None, repr=False)
+    """Of a table in which records of several kinds lie, those."""
     condition: Expr | None = attrs.field(default=None, repr=False)
     """Which rows of the table are its records, about ``Root(MEMBER)``; None for all of them."""
     attributes: dict[str, Attribute] = attrs.field(factory=dict, repr=False)
@@ -231,12 +251,48 @@ class RecordModel:
     def is_view(self) -> bool:
         return self.kind == "view"
 
+    @property
+    def made_as(self) -> RecordModel:
+        """What its records are made as: of a view, what it is a view of."""
+        found = self
+        while found.is_view:
+            assert found.part_of is not None
+            found = found.part_of
+        return found
+
+    @cached_property
+    def kinds(self) -> tuple[RecordModel, ...]:
+        """What each of its records is one of: itself, unless others inherit from it."""
+        made, family = self.made_as, self.root.family
+        if family is None:
+            return (made,)
+        return tuple(each for each in family.members.values() if each.is_a(made) and not each.abstract)
+
     def is_a(self, other: RecordModel) -> bool:
         """Whether each of its records is one of the other's, too."""
         found: RecordModel | None = self
         while found is not None and found is not other:
             found = found.part_of
         return found is not None
+
+    @cached_property
+    def telling(self) -> tuple[str, ...]:
+        """What tells which record a row of its table is: its key, and of which kind, if there are several."""
+        return (self.key.name,) if self.family is None else (self.key.name, self.family.kind.name)
+
+    def class_of(self, row: Mapping[str, Any]) -> Any:
+        """The class of a row of its table, as far as its values say of which kind it is."""
+        kind = None if self.family is None else row.get(self.family.kind.name)
+        return self.cls if kind is None or self.family is None else self.family.members[kind].cls
+
+    @cached_property
+    def is_of_one_kind(self) -> bool:
+        """Whether it is known of which kind each of its rows is; a table of several may have rows of yet other ones."""
+        return self.root.family is None or (len(self.kinds) == 1 and self.made_as.condition is not None)
+
+    def attribute(self, name: str) -> Attribute:
+        """What it has under a name, or the row that it is beside."""
+        return self.attributes.get(name) or self.root.attributes[name]
 
     def stored(self) -> Iterator[Property | Reference]:
         """What has a column, in the order of declaration."""
@@ -290,4 +346,4 @@ class Model:
 
     def referring_to(self, target: RecordModel) -> Iterable[Reference]:
         """Every reference, of any record, to ``target``."""
-        return [each for record in self.tables() for each in record.references() if each.target is target]
+        return [each for record in self.tables() for each in record.references() if each.target.root is target.root]

@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interaqt.core.class_body import RecordDeclaration, Scope, ViewDeclaration
@@ -17,6 +17,7 @@ from interaqt.core.errors import (
     UnresolvedName,
     did_you_mean,
 )
+from interaqt.core.family import kind_of
 from interaqt.core.interaction import InteractionDeclaration
 from interaqt.core.model import RecordModel, Reference
 from interaqt.core.sides import Sides, sides_of
@@ -41,6 +42,7 @@ class Names:
         self._sides: dict[frozenset[Reference], Sides] = {}
         self._views: dict[type, tuple[RecordDeclaration, RecordModel]] = {}
         known: dict[str, Location] = {}
+        records: dict[type, RecordDeclaration] = {}
         views: dict[type, RecordDeclaration] = {}
         for cls in classes:
             declaration = vars(cls).get("__iq_record__") or vars(cls).get("__iq_interaction__")
@@ -52,7 +54,7 @@ class Names:
                     location=_location_of(cls),
                     hint="decorate it with @iq.entity, @iq.relation, @iq.view or @iq.interaction",
                 )
-            if cls in self._records or cls in views or any(each.cls is cls for each in self.interactions):
+            if cls in records or cls in views or any(each.cls is cls for each in self.interactions):
                 continue
             if declaration.name in known:
                 raise InvalidEntity(
@@ -66,9 +68,11 @@ class Names:
             if not isinstance(declaration, RecordDeclaration):
                 self.interactions.append(declaration)
             elif declaration.view is None:
-                self._records[cls] = (declaration, _record_model(cls, declaration))
+                records[cls] = declaration
             else:
                 views[cls] = declaration
+        for cls in records:
+            self._add(cls, records)
         for cls in sorted(views, key=lambda cls: len(cls.__mro__)):
             # What it is a view of has fewer classes above it, so that is known by now.
             self._views[cls] = (views[cls], self._view_model(cls, views[cls], views[cls].view))
@@ -78,7 +82,7 @@ class Names:
 
     def _tables(self) -> None:
         tables: dict[str, RecordModel] = {}
-        for _, record in self._records.values():
+        for record in self.roots():
             if record.table in tables:
                 raise InvalidEntity(
                     f"{record} and {tables[record.table]} would both be stored in the table {record.table!r}",
@@ -88,9 +92,27 @@ class Names:
                 )
             tables[record.table] = record
 
+    def _add(self, cls: type, declarations: Mapping[type, RecordDeclaration]) -> None:
+        """Add the model of a class, after that of the one that it inherits from."""
+        declaration = declarations[cls]
+        if cls in self._records:
+            return
+        if declaration.part is None:
+            model = _record_model(cls, declaration)
+        else:
+            if declaration.part.of in declarations:
+                self._add(declaration.part.of, declarations)
+            base = self.record_of(declaration.part.of, declaration.name, declaration.location)
+            model = kind_of(cls, declaration, base)
+        self._records[cls] = (declaration, model)
+
     def records(self) -> Iterable[tuple[RecordDeclaration, RecordModel]]:
-        """The entities and relations."""
+        """The entities and relations, each after the one that it inherits from."""
         return self._records.values()
+
+    def roots(self) -> list[RecordModel]:
+        """The records that have tables of their own, as far as they are declared."""
+        return list(dict.fromkeys(record.root for _, record in self._records.values()))
 
     def sides(self, first: Reference, second: Reference, location: Location) -> Sides:
         """The sides of a record by two of its references, which are made when they are first asked for."""
@@ -191,7 +213,12 @@ def _record_model(cls: type, declaration: RecordDeclaration) -> RecordModel:
     table = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", declaration.name).lower()
     check_name(table, declaration.name, declaration.location)
     return RecordModel(
-        name=declaration.name, cls=cls, table=table, kind=declaration.kind, location=declaration.location
+        name=declaration.name,
+        cls=cls,
+        table=table,
+        kind=declaration.kind,
+        location=declaration.location,
+        abstract=declaration.abstract,
     )
 
 

@@ -14,6 +14,7 @@ import attrs
 from interaqt.core.errors import InvalidValue, did_you_mean
 from interaqt.core.expressions import Const
 from interaqt.core.many import Many
+from interaqt.core.narrowing import is_of_kind
 from interaqt.core.trace_session import refuse
 from interaqt.core.tracing import Construction, constant_hooks, tracing_active
 from interaqt.core.types import Kind, ValueType
@@ -21,7 +22,7 @@ from interaqt.core.types import Kind, ValueType
 if TYPE_CHECKING:
     from interaqt.core.class_body import RecordDeclaration
 
-__all__ = ["LazyAttribute", "Origin", "Record", "RecordMeta", "key_of", "made_as", "origin_of"]
+__all__ = ["LazyAttribute", "Origin", "PartMeta", "Record", "RecordMeta", "key_of", "made_as", "origin_of"]
 
 _ORIGIN = "__iq_origin__"
 
@@ -44,8 +45,9 @@ class RecordMeta(type):
     """The class whose table has the records: one and the same record is equal under any name."""
 
     def __call__(cls, *args: Any, **values: Any) -> Any:
-        if cls.__iq_record__.view is not None:
-            _refuse_view(cls)
+        declaration = cls.__iq_record__
+        if declaration.view is not None or declaration.abstract:
+            _refuse_making(cls)
         if tracing_active():
             return Construction(cls, values)
         try:
@@ -57,6 +59,14 @@ class RecordMeta(type):
             raise refused from error
 
 
+class PartMeta(RecordMeta):
+    """The metaclass of views and of classes that inherit from another record: not each of that one's is one of them."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        found = is_of_kind(cls, instance) if tracing_active() else None
+        return super().__instancecheck__(instance) if found is None else found
+
+
 def made_as(cls: type) -> type:
     """The class that a record is made as: of a view, the entity or relation that it is a view of."""
     while (view := cls.__iq_record__.view) is not None:  # type: ignore[attr-defined]
@@ -64,15 +74,20 @@ def made_as(cls: type) -> type:
     return cls
 
 
-def _refuse_view(cls: Any) -> NoReturn:
-    of = made_as(cls)
-    message = f"{cls.__name__} is a view: a {of.__name__} is in it as long as it satisfies what the view says"
-    hint = f"make a {of.__name__}(...)"
+def _refuse_making(cls: Any) -> NoReturn:
+    declaration = cls.__iq_record__
+    if declaration.view is not None:
+        of, code = made_as(cls), "record.view"
+        message = f"{cls.__name__} is a view: a {of.__name__} is in it as long as it satisfies what the view says"
+        hint = f"make a {of.__name__}(...)"
+    else:
+        code, message = "record.abstract", f"{cls.__name__} is abstract: each of its records is of one of its kinds"
+        below = [each for each in cls.__subclasses__() if "__iq_record__" in vars(each)]
+        kinds = [each.__name__ for each in below if each.__iq_record__.view is None]
+        hint = f"make {' or '.join(f'{each}(...)' for each in kinds) or 'one of a class that inherits from it'}"
     if tracing_active():
         refuse(message, hint)
-    raise InvalidValue(
-        message, code="record.view", subject=cls.__name__, location=cls.__iq_record__.location, hint=hint
-    )
+    raise InvalidValue(message, code=code, subject=cls.__name__, location=declaration.location, hint=hint)
 
 
 def _refused_arguments(cls: Any, args: tuple[Any, ...], values: dict[str, Any]) -> InvalidValue | None:
@@ -116,12 +131,13 @@ def _refused_arguments(cls: Any, args: tuple[Any, ...], values: dict[str, Any]) 
 class LazyAttribute:
     """Stands on the class for an attribute that a record may not have loaded yet.
 
-    ``compute`` says what it is of a record that is not stored yet.
+    ``compute`` says what it is of a record that is not stored yet; ``spec`` is what stands behind it.
     """
 
-    def __init__(self, name: str, compute: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, name: str, compute: Callable[[Any], Any] | None = None, spec: object = None) -> None:
         self.name = name
         self.compute = compute
+        self.spec = spec
 
     def __get__(self, instance: Record | None, owner: type) -> Any:
         if instance is None:

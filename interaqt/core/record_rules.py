@@ -66,8 +66,11 @@ def declared_rules(
 
 def resolve_rules(model: Model, record: RecordModel, rules: RecordRules) -> None:
     """What they mean, once every name is known."""
-    record.constraints += [resolve_constraint(record, each) for each in rules.constraints]
+    record.root.constraints += [resolve_constraint(record, each) for each in rules.constraints]
     if rules.identity:
         record.identity = resolve_identity(record, rules.identity, rules.identity_conflict)
+    elif record.part_of is not None:
+        # Kinds are known by what that which they inherit from is known by.
+        record.identity = record.part_of.identity
     if rules.retention is not None:
         record.retention = resolve_retention(model, record, rules.retention)

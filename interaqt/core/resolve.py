@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from interaqt.core.constants import add_constants
+from interaqt.core.family import gather
 from interaqt.core.model import Model
 from interaqt.core.names import Names
 from interaqt.core.resolve_interaction import resolve_interaction
@@ -29,7 +30,10 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
         RecordResolver(names, declaration, record).attributes()
     for declaration, record in names.records():
         RecordResolver(names, declaration, record).connections()
-    add_constants(each for each in names.models() if each.part_of is None)
+    for table in names.roots():
+        if table.family is not None:
+            gather(table, table.family)
+    add_constants(dict.fromkeys(each for some in (names.models(), names.roots()) for each in some if not each.is_view))
     for declaration, view in names.views():
         resolve_view(declaration, view)
     for declaration, record in names.records():

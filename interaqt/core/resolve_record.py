@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from interaqt.core.computations.real_time import RealTimeSpec, resolve_real_time
 from interaqt.core.computations.stamps import StampSpec, resolve_stamp
 from interaqt.core.computations.state_machine import StateMachineSpec, warn_of_unreachable_states
 from interaqt.core.computations.transform import resolve_transform
-from interaqt.core.constraints import other_than_itself
+from interaqt.core.constraints import other_than_itself, unique_in
 from interaqt.core.errors import (
     DeclarationError,
     InvalidAttribute,
@@ -66,51 +67,63 @@ class RecordResolver:
 
     def attributes(self) -> None:
         """Pass one: what has a column."""
-        for each in self.declaration.attributes.values():
+        self.record.attributes.update(self._inherited)
+        for each in self.declaration.own:
             found = self._stored(each)
             if found is not None:
                 self.record.attributes[each.name] = found
         self._check_columns()
 
+    @property
+    def _inherited(self) -> Mapping[str, Attribute]:
+        """What the record has of the one that it inherits from, which is resolved before it."""
+        if self.declaration.part is None:
+            return {}
+        assert self.record.part_of is not None
+        return self.record.part_of.attributes
+
     def connections(self) -> None:
         """Pass two: relation ends, mirrors and collections, in the order of declaration with the rest."""
         known = self.record.attributes
-        found = {
-            each.name: known.get(each.name) or self._connected(each) for each in self.declaration.attributes.values()
-        }
+        found = dict(self._inherited)
+        found |= {each.name: known.get(each.name) or self._connected(each) for each in self.declaration.own}
         known.clear()
         known.update(found)
         for group in self.declaration.unique:
             for name in group:
                 self._expect(name, Property | Reference, group)
-        self.record.unique = self.declaration.unique
+        if self.declaration.part is None:
+            self.record.root.unique = self.declaration.unique
         if self.record.kind == "relation":
             self._ends()
 
     def rules(self, model: Model) -> None:
         """Pass three: computations, transitions, transforms and deletions."""
-        for each in self.declaration.attributes.values():
+        table = self.record.root
+        for each in self.declaration.own:
             attribute = self.record.attributes[each.name]
             if isinstance(each.spec, Aggregation):
                 self._aggregation(each.spec, attribute)
             elif isinstance(each.spec, OwnCustomSpec) and isinstance(attribute, Property):
-                self.record.rules.append(each.spec.resolve(attribute))
+                table.rules.append(each.spec.resolve(self._kept(attribute)))
             elif isinstance(attribute, ComputedProperty):
                 self._computed(attribute)
             elif isinstance(each.spec, ComputedSpec) and isinstance(attribute, Property):
-                self.record.rules.append(resolve_stored(attribute, each.spec))
+                table.rules.append(resolve_stored(self._kept(attribute), each.spec))
             elif isinstance(each.spec, RealTimeSpec) and isinstance(attribute, Property):
-                self.record.rules.append(resolve_real_time(attribute, each.spec))
+                table.rules.append(resolve_real_time(self._kept(attribute), each.spec))
             elif isinstance(attribute, Property | Reference) and attribute.changes:
                 self._changes(model, attribute)
-        for each in self.declaration.attributes.values():
+        for each in self.declaration.own:
             attribute = self.record.attributes[each.name]
             if isinstance(each.spec, StampSpec) and isinstance(attribute, Property | Reference):
-                self.record.stamps.append(resolve_stamp(model, self.record, self.declaration, attribute, each.spec))
+                table.stamps.append(resolve_stamp(model, self.record, self.declaration, attribute, each.spec))
         for transform in self.declaration.transforms:
             resolve_transform(model, self.record, transform)
         for deletion in self.declaration.deletions:
-            self.record.endings.append(resolve_ending(model, self.record, deletion))
+            table.endings.append(resolve_ending(model, self.record, deletion))
+        if self.declaration.part is not None:
+            table.constraints += [unique_in(self.record, group) for group in self.declaration.unique]
         resolve_rules(model, self.record, self.declaration.rules)
         if self.record.is_dictionary:
             self.record.identity = Identity((self.record.key,), "keep")
@@ -189,7 +202,8 @@ class RecordResolver:
                 f"write {each.name}: {found} | None = iq.one(on_delete='set_null'), or on_delete='cascade'",
             )
         return Reference(
-            record=self.record,
+            record=self.record.root,
+            owner=self.record,
             name=each.name,
             location=each.location,
             type=ValueType(Kind.RECORD, nullable, record=found),
@@ -215,7 +229,14 @@ class RecordResolver:
                 f"write {each.name}: {written}, or name an entity",
             )
         type = self._value_type(each)
-        found = Property(record=self.record, name=each.name, location=each.location, type=type, column=each.name)
+        found = Property(
+            record=self.record.root,
+            owner=self.record,
+            name=each.name,
+            location=each.location,
+            type=type,
+            column=each.name,
+        )
         if isinstance(spec, KeySpec) and self.record.is_dictionary:
             # The database itself then knows that there is no other one.
             found.key, found.type = True, attrs.evolve(type, members=(ONLY,))
@@ -265,7 +286,8 @@ class RecordResolver:
         spec = each.spec
         if isinstance(spec, ComputedSpec):
             return ComputedProperty(
-                record=self.record,
+                record=self.record.root,
+                owner=self.record,
                 name=each.name,
                 location=each.location,
                 type=self._value_type(each),
@@ -297,7 +319,8 @@ class RecordResolver:
             )
         via.unique = True
         return Mirror(
-            record=self.record,
+            record=self.record.root,
+            owner=self.record,
             name=each.name,
             location=each.location,
             type=target.type.optional(),
@@ -309,7 +332,7 @@ class RecordResolver:
         if not isinstance(spec.inverse, str):
             return self._either(each, spec, target)
         via = self._back(each, spec.inverse, target)
-        if self.names.declaration_of(target.root).symmetric and via in list(target.references())[:2]:
+        if self.names.declaration_of(target.made_as).symmetric and via in list(target.references())[:2]:
             ends = tuple(end.name for end in list(target.references())[:2])
             raise self._error(
                 each,
@@ -318,32 +341,34 @@ class RecordResolver:
                 f"write {each.name}: Many[{target}] = iq.many(inverse={_quoted(ends)})",
             )
         return Collection(
-            record=self.record,
+            record=self.record.root,
+            owner=self.record,
             name=each.name,
             location=each.location,
             link=target.root,
             via=via,
-            part=target if target.is_view else None,
+            part=_part(target),
         )
 
     def _either(self, each: AttributeDeclaration, spec: ManySpec, target: RecordModel) -> Collection:
         first, second = (self._back(each, name, target) for name in spec.inverse or ())
         sides = self.names.sides(first, second, each.location)
         return Collection(
-            record=self.record,
+            record=self.record.root,
+            owner=self.record,
             name=each.name,
             location=each.location,
             link=sides.record,
             via=sides.near,
             far=sides.link,
-            part=target if target.is_view else None,
+            part=_part(target),
         )
 
     def _back(self, each: AttributeDeclaration, name: str, target: RecordModel) -> Reference:
         """The reference ``target.name``, which must name this record."""
         via = target.attributes.get(name)
-        if not isinstance(via, Reference) or via.target is not self.record:
-            candidates = [ref.name for ref in target.references() if ref.target is self.record]
+        if not isinstance(via, Reference) or not self.record.is_a(via.target):
+            candidates = [ref.name for ref in target.references() if self.record.is_a(ref.target)]
             raise self._error(
                 each,
                 f"{target} has no reference {name!r} to {self.record}. {did_you_mean(name, candidates)}",
@@ -366,33 +391,40 @@ class RecordResolver:
             )
         found = self.record.attributes.get(name) or self._connected(inner)
         assert isinstance(found, Collection)
+        # Of sides or of what is declared, not of the table of several kinds, which has no attributes yet.
+        link = found.link if found.far is not None else found.target
         onward = [
             ref
-            for ref in found.link.references()
-            if ref.target is target.root and ref is not found.via and ref is not found.far
+            for ref in link.references()
+            if (target.is_a(ref.target) or ref.target.is_a(target)) and ref is not found.via and ref is not found.far
         ]
         if len(onward) != 1:
             raise self._error(
                 each,
-                f"{found.link} has {len(onward) or 'no'} reference{'s' * (len(onward) > 1)} to {target} to go on by",
+                f"{link} has {len(onward) or 'no'} reference{'s' * (len(onward) > 1)} to {target} to go on by",
                 "through",
-                f"{name} leads to {found.link}, whose other references are: "
+                f"{name} leads to {link}, whose other references are: "
                 + (
-                    ", ".join(f"{ref.name} ({ref.target})" for ref in found.link.references() if ref is not found.via)
+                    ", ".join(f"{ref.name} ({ref.target})" for ref in link.references() if ref is not found.via)
                     or "none"
                 ),
             )
         return Collection(
-            record=self.record,
+            record=self.record.root,
+            owner=self.record,
             name=each.name,
             location=each.location,
             link=found.link,
             via=found.via,
             far=onward[0],
-            part=target if target.is_view else None,
+            part=_part(target),
         )
 
     def _ends(self) -> None:
+        if self.declaration.part is not None:
+            assert self.record.part_of is not None
+            self.record.ends = self.record.part_of.ends
+            return
         ends = tuple(self.record.references())[:2]
         nullable = next((end for end in ends if end.type.nullable), None)
         if nullable is not None:
@@ -415,7 +447,8 @@ class RecordResolver:
         if self.declaration.symmetric:
             self._symmetric(*ends)
         elif not self.declaration.repeatable:
-            self.record.unique = (*self.record.unique, tuple(end.name for end in ends))
+            table = self.record.root
+            table.unique = (*table.unique, tuple(end.name for end in ends))
 
     def _symmetric(self, first: Reference, second: Reference) -> None:
         if first.target is not second.target:
@@ -440,7 +473,7 @@ class RecordResolver:
             # Whichever end is named first, the pair has the same two sides.
             sides.record.unique = (*sides.record.unique, (sides.near.name, sides.far.name))
         if not self.declaration.self_pairs:
-            self.record.constraints.append(other_than_itself(first, second))
+            self.record.root.constraints.append(other_than_itself(first, second))
 
     def _expect(self, name: str, kind: Any, group: tuple[str, ...]) -> None:
         if not isinstance(self.record.attributes.get(name), kind):
@@ -459,7 +492,13 @@ class RecordResolver:
         require_one_outcome(found)
         if isinstance(attribute, Property) and isinstance(attribute.computation, StateMachineSpec):
             warn_of_unreachable_states(attribute, attribute.computation.initial, found)
-        self.record.changes += found
+        self.record.root.changes += found
+
+    def _kept(self, attribute: Property) -> Property:
+        """A derived property as the table has it, where there may be rows of other kinds."""
+        found = self.record.root.attributes[attribute.name]
+        assert isinstance(found, Property)
+        return found
 
     def _aggregation(self, spec: Aggregation, attribute: Attribute) -> None:
         assert isinstance(attribute, Property)
@@ -467,8 +506,8 @@ class RecordResolver:
             collection = self._own_collection(spec, spec.over, attribute)
         else:
             collection = self._whole(spec, spec.over, attribute)
-        rule = spec.resolve(Target(attribute, collection, str(spec)))
-        self.record.rules.append(rule)
+        rule = spec.resolve(Target(self._kept(attribute), collection, str(spec)))
+        self.record.root.rules.append(rule)
         if rule.index is not None and rule.index not in collection.link.indexes:
             collection.link.indexes.append(rule.index)
 
@@ -489,15 +528,16 @@ class RecordResolver:
     def _whole(self, spec: Aggregation, over: type, attribute: Property) -> Collection:
         """All records of a class, for a value of a dictionary."""
         link = self.names.record_of(over, f"{attribute}: {spec}", spec.location)
-        via = link.constant(self.record.cls)
+        via = link.root.constant(self.record.cls)
         assert via is not None, f"{self.record} is a dictionary, to which every record leads"
         whole = Whole(
-            record=self.record,
+            record=self.record.root,
+            owner=self.record,
             name=link.name,
             location=spec.location,
             link=link.root,
             via=via,
-            part=link if link.is_view else None,
+            part=_part(link),
         )
         whole.where = where_of(whole, None)
         return whole
@@ -536,3 +576,8 @@ class RecordResolver:
 
 def _quoted(names: tuple[str, ...]) -> str:
     return "(" + ", ".join(f'"{name}"' for name in names) + ")"
+
+
+def _part(record: RecordModel) -> RecordModel | None:
+    """What a collection is of, if that is not all that lies in the table."""
+    return None if record.part_of is None else record

@@ -88,9 +88,10 @@ def resolve_retention(model: Model, record: RecordModel, retention: Retention) -
                 ),
                 f"write {each.name}: {each.target} = iq.one(on_delete='cascade'), if they go together",
             )
-    if retention.older_than is not None and Index((by.name,), False) not in record.indexes and not by.index:
-        record.indexes.append(Index((by.name,), False))
-    return RetentionModel(record, retention.keep, retention.older_than, by, per, retention.computations)
+    table = record.root
+    if retention.older_than is not None and Index((by.name,), False) not in table.indexes and not by.index:
+        table.indexes.append(Index((by.name,), False))
+    return RetentionModel(table, retention.keep, retention.older_than, by, per, retention.computations)
 
 
 def _age(record: RecordModel, retention: Retention) -> Property:

@@ -60,6 +60,9 @@ class Samples:
             values = type.members or self._pools.get(type.kind, ()) + _VALUES[type.kind]
         return values[place % len(values)]
 
+    def one_of(self, name: str, options: list[str]) -> str:
+        return options[(zlib.crc32(name.encode()) + self._turn) % len(options)]
+
     def source(self, name: str, source: Expr | Fields) -> Any:
         """A sample of an argument of the callback."""
         if isinstance(source, Fields):
@@ -89,6 +92,12 @@ class Sample:
 
     def __getattr__(self, name: str) -> Any:
         record = self._iq_record
+        family = record.root.family
+        if family is not None:
+            if name == family.kind.name:
+                return self._iq_samples.one_of(f"{record.name}{self._iq_number}", [each.name for each in record.kinds])
+            # It may be asked of what it is, and then for what only such a one has.
+            record = family.members[getattr(self, family.kind.name)]
         match record.attributes.get(name):
             case Constant(target=dictionary):
                 return self._iq_samples.only(dictionary)

@@ -105,9 +105,9 @@ def sides_of(either: tuple[Reference, Reference], location: Location) -> Sides:
     }
     record.unique = ((LINK, POSITION),)
     variants = (
-        Variant(0, _is_there(first), {NEAR: _value(first), FAR: _value(second)}),
+        Variant(0, _is_there(first), {NEAR: _value(first), FAR: _value(second)}, record),
         # A record both of whose references name the same one has one side.
-        Variant(1, _is_another(second, first), {NEAR: _value(second), FAR: _value(first)}),
+        Variant(1, _is_another(second, first), {NEAR: _value(second), FAR: _value(first)}, record),
     )
     record.derivations.append(Derivation(record, first.record, variants, link, position, "sides"))
     record.sides = Sides(record, either)

@@ -22,6 +22,7 @@ from interaqt.core.model import (
     RecordModel,
     Reference,
 )
+from interaqt.core.narrowing import having, narrowed
 from interaqt.core.trace_session import current, refusal, refuse
 from interaqt.core.traced import Traced, wrapped
 from interaqt.core.typed_operations import compare
@@ -75,6 +76,9 @@ class TracedRecord(Traced):
         expr, record = self._iq_expr, self._iq_expr.type.record
         assert record is not None
         attribute = record.attributes.get(name)
+        if attribute is None and record.root.family is not None:
+            record = narrowed(record, expr)
+            attribute = record.attributes.get(name)
         if isinstance(attribute, Property | Reference) and attribute.hidden:
             # What a computation keeps for itself is nobody else's to read.
             attribute = None
@@ -93,7 +97,7 @@ class TracedRecord(Traced):
             case ComputedProperty():
                 return _compute(self, expr, attribute)
             case _:
-                return _member(self, record.cls, record.name, name, _visible(record))
+                return _member(self, record.cls, record.name, name, _visible(record), having(record, name))
 
 
 def traced_globals(sources: Sequence[Expr | Fields]) -> ReadGlobal:
@@ -223,7 +227,7 @@ def _visible(record: RecordModel) -> list[str]:
     return [name for name, each in record.attributes.items() if not getattr(each, "hidden", False)]
 
 
-def _member(owner: object, cls: type | None, title: str, name: str, known: list[str]) -> Any:
+def _member(owner: object, cls: type | None, title: str, name: str, known: list[str], hint: str = "") -> Any:
     """A method, a property or a constant of the user's class."""
     for base in cls.__mro__ if cls is not None else ():
         found = base.__dict__.get(name)
@@ -236,7 +240,7 @@ def _member(owner: object, cls: type | None, title: str, name: str, known: list[
             return found.__get__(None, cls)
         if name in base.__dict__ and not hasattr(type(found), "__get__") and base is not object:
             return found
-    raise refusal(f"{title} has no attribute {name!r}", did_you_mean(name, known))
+    raise refusal(f"{title} has no attribute {name!r}", hint or did_you_mean(name, known))
 
 
 def _whole(value: Any) -> Any:

@@ -67,7 +67,7 @@ def _is_in_select(where: Any) -> bool:
 
 def _delete(query: Any, dialect: MySQLDialect) -> Plan:
     table, record = query.table, query.table.record
-    own = [each for each in record.references() if each.target is record and each.type.nullable]
+    own = [each for each in record.references() if each.target.root is record and each.type.nullable]
     if not query._returning and _is_in_select(query._where):
         source, where = _joined(query._where)
         return Plan((MySQLDelete(source, table, where),))

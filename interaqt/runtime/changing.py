@@ -69,7 +69,7 @@ class Changing:
     def __init__(self, planner: Planner, loader: Loader, interaction: InteractionModel) -> None:
         self.planner = planner
         self._loader = loader
-        records = planner.model.records.values()
+        records = planner.model.tables()
         self.changes = [each for record in records for each in record.changes if each.interaction is interaction]
         self.records = frozenset(change.attribute.record for change in self.changes)
         """The kinds of records that the interaction changes."""
@@ -278,9 +278,9 @@ def _targets(change: Change, event: Event[Any]) -> list[Record]:
         found = change.record(event)
     many = [] if found is None else [found] if isinstance(found, Record) else list(found)
     for each in many:
-        if not isinstance(each, change.attribute.record.cls) or key_of(each) is None:
+        if not isinstance(each, change.attribute.owner.cls) or key_of(each) is None:
             raise InvalidValue(
-                f"record= answers {each!r}, which is no stored {change.attribute.record}",
+                f"record= answers {each!r}, which is no stored {change.attribute.owner}",
                 code="change.record",
                 subject=str(change),
             )

@@ -206,7 +206,7 @@ class Controller:
         """The request that a mapping of JSON values means; raises :class:`~interaqt.PayloadError`."""
         cls = self._by_name.get(interaction) if isinstance(interaction, str) else interaction
         dispatch = self._dispatch_of(cls, interaction)
-        return dispatch.payload.parse(payload, self.system.storage.loader.ghosts)
+        return dispatch.payload.parse(payload, self.system.storage.loader.named)
 
     @overload
     def explain(self, what: type) -> Plan: ...

@@ -10,18 +10,22 @@ from interaqt.core.computations import Derivation, Variant
 from interaqt.core.computations.aggregation import BOOL
 from interaqt.core.computations.transform import SOURCE
 from interaqt.core.expressions import TRUE, Attr, Const, Expr, Op, Root, negate
+from interaqt.core.model import RecordModel
 from interaqt.core.types import Kind
 from interaqt.runtime.graph import Path
 from interaqt.runtime.reaction import Pair, Reaction, Step
 from interaqt.runtime.spread import step_along
 from interaqt.storage.database import Executor
-from interaqt.storage.prepared import KEY, Prepared, Reader, Stored
+from interaqt.storage.prepared import KEY, Image, Prepared, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.run import Run
 
 __all__ = ["Derive"]
+
+#: What there should be of one source: by index, of which kind and with which values.
+Wanted = dict[int, tuple[RecordModel, dict[str, Any]]]
 
 
 class Derive(Reaction):
@@ -72,39 +76,49 @@ class Derive(Reaction):
             return
         wanted = self._wanted(run, key)
         existing = {} if fresh else self._existing(run, key)
-        position, missing = self.rule.position.name, []
-        for index, values in wanted.items():
-            found = existing.pop(index, None)
-            complete = run.values_of(self.rule.record, values)
-            if found is None:
-                missing.append({**complete, self.rule.link.name: key, position: index})
+        position, name_of_key = self.rule.position.name, self.rule.record.key.name
+        missing: dict[RecordModel, list[Image]] = {}
+        for index, (kind, values) in wanted.items():
+            complete = run.values_of(kind, values)
+            if index not in existing or self._kind(existing[index]) is not kind:
+                missing.setdefault(kind, []).append({**complete, self.rule.link.name: key, position: index})
                 continue
+            found = existing.pop(index)
             changes = {name: complete[name] for name in values if complete[name] != found[name]}
             if changes:
-                run.update(self.rule.record, found[self.rule.record.key.name], changes)
-        run.create(self.rule.record, missing)
-        run.delete(self.rule.record, [found[self.rule.record.key.name] for found in existing.values()])
+                run.update(self.rule.record, found[name_of_key], changes)
+        if missing:
+            # What has the place of another kind makes room for it.
+            taken = {row[position] for rows in missing.values() for row in rows} & existing.keys()
+            run.delete(self.rule.record, [existing.pop(index)[name_of_key] for index in sorted(taken)])
+        for kind, rows in missing.items():
+            run.create(kind, rows)
+        run.delete(self.rule.record, [found[name_of_key] for found in existing.values()])
+
+    def _kind(self, image: Image) -> RecordModel:
+        family = self.rule.record.family
+        return self.rule.record if family is None else family.members[image[family.kind.name]]
 
     # -- what there should be
 
-    def _wanted(self, run: Run, key: Any) -> dict[int, dict[str, Any]]:
+    def _wanted(self, run: Run, key: Any) -> Wanted:
         row = self._select.run(run.tx, {KEY: key}).fetchone()
         return {} if row is None else self._read(row)
 
-    def all_wanted(self, executor: Executor) -> Iterator[tuple[Any, dict[int, dict[str, Any]]]]:
+    def all_wanted(self, executor: Executor) -> Iterator[tuple[Any, Wanted]]:
         """What there should be for every source, with the source's key."""
         statement = self.planner.statements.find(self.rule.source, SOURCE, TRUE, [self.source, *self._cells])
         for key, *row in statement.run(executor, {}).fetchall():
             yield self._from_key(key), self._read(row)
 
-    def _read(self, row: Sequence[Any]) -> dict[int, dict[str, Any]]:
-        wanted: dict[int, dict[str, Any]] = {}
+    def _read(self, row: Sequence[Any]) -> Wanted:
+        wanted: Wanted = {}
         cells = iter(row)
         for variant in self.rule.variants:
             holds = bool(next(cells))
             values = {name: self._value(expr, next(cells)) for name, expr in variant.values.items()}
             if holds:
-                wanted[variant.index] = values
+                wanted[variant.index] = variant.record, values
         return wanted
 
     def _value(self, expr: Expr, stored: Any) -> Any:
@@ -125,7 +139,7 @@ class Derive(Reaction):
 
     # -- what there is
 
-    def _existing(self, run: Run, key: Any) -> dict[int, dict[str, Any]]:
+    def _existing(self, run: Run, key: Any) -> dict[int, Image]:
         rows = self._present.run(run.tx, {KEY: key}).fetchall()
         images = (self._reader.image(row) for row in rows)
         return {image[self.rule.position.name]: image for image in images}
@@ -145,7 +159,7 @@ class Derive(Reaction):
 
     @cached_property
     def _columns(self) -> tuple[Stored, ...]:
-        names = {self.rule.record.key.name, self.rule.position.name}
+        names = {*self.rule.record.telling, self.rule.position.name}
         for variant in self.rule.variants:
             names |= set(variant.values)
         return self.planner.attributes(self.rule.record, names)

@@ -35,7 +35,7 @@ from interaqt.runtime.replay import fingerprint, require_key
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import attempt
-from interaqt.runtime.telling import Telling, visible
+from interaqt.runtime.telling import Telling
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.cohort import Cohort
 from interaqt.storage.global_records import GlobalRecords
@@ -182,15 +182,15 @@ class InteractionDispatch:
         loader = self.storage.loader
         cohorts: dict[RecordModel, Cohort] = {}
 
-        def ghosts(record: RecordModel, keys: Iterable[Any]) -> list[Record]:
+        def ghosts(record: RecordModel, given: Iterable[Record]) -> list[Record]:
             root = record.root
             cohort = cohorts.get(root)
             if cohort is None:
                 cohort = cohorts[root] = Cohort(loader, root, lock=root in self.facts.changed, steady=True)
-            return loader.ghosts(record, keys, cohort)
+            return loader.like(record, given, cohort)
 
         if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
-            (user,) = ghosts(self.user, [key_of(user)])
+            (user,) = ghosts(self.user, [user])
         return Event(self.interaction.name, at, user, self.payload.fresh(request, ghosts))
 
     def admitted(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
@@ -284,11 +284,11 @@ class Writes:
             raise InvalidQuery(
                 f"{record} is a view, and what came into it was not all created just now",
                 code="query.view_created",
-                hint=f"ask created({record.root}), or look for {record} among the effects, where a side effect "
+                hint=f"ask created({record.made_as}), or look for {record} among the effects, where a side effect "
                 "observes it",
             )
-        rows = [each.complete() for each in self._created if each.record is record]
-        return self._storage.loader.known(record, [_given(record, row) for row in rows])
+        rows = [each.complete() for each in self._created if each.record.is_a(record)]
+        return self._storage.loader.known(record, [_given(record.root, row) for row in rows])
 
 
 def _mutation(each: Mutation | Membership | Created) -> Mutation | Membership:
@@ -297,10 +297,8 @@ def _mutation(each: Mutation | Membership | Created) -> Mutation | Membership:
     return Mutation("create", each.record.cls, each.key, values=each.complete())
 
 
-def _given(record: RecordModel, values: dict[str, Any]) -> dict[str, Any]:
+def _given(table: RecordModel, values: dict[str, Any]) -> dict[str, Any]:
     """What stays as it was given; a derived value may have moved since, so it is loaded."""
     return {
-        name: value
-        for name, value in visible(record, values).items()
-        if record.attributes[name].computation is None  # type: ignore[attr-defined]
+        name: value for name, value in values.items() if getattr(table.attributes[name], "computation", None) is None
     }

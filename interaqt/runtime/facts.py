@@ -46,7 +46,7 @@ class Facts:
     def __init__(self, planner: Planner, loader: Loader, interaction: InteractionModel) -> None:
         self.planner = planner
         self.interaction = interaction
-        records = list(planner.model.records.values())
+        records = planner.model.tables()
         self._changing = Changing(planner, loader, interaction)
         self._creations = [each for record in records for each in record.creations if each.interaction is interaction]
         self._endings = [
@@ -120,7 +120,7 @@ class Facts:
         yield from self._changing.steps()
         for creation in self._creations:
             yield Step(self.planner.rows(creation.record).insert.sql, f"{creation}: the record it makes")
-            yield from self.planner.following(creation.record, "create")
+            yield from self.planner.following(creation.record.root, "create")
         yield from self._changing.ending_steps()
         for ending in self._endings:
             yield Step(ending.delete.sql, f"{ending.rule}: the records it ends")

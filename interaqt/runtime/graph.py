@@ -16,7 +16,7 @@ from interaqt.core.errors import ComputationCycle
 from interaqt.core.expressions import Attr, Expr, Root, walk
 from interaqt.core.model import Model, RecordModel
 
-__all__ = ["Graph", "Path", "Read", "reads_of"]
+__all__ = ["Graph", "Path", "Read", "path_from", "reads_of"]
 
 Path = tuple[str, ...]
 
@@ -34,18 +34,19 @@ def reads_of(expr: Expr, root: str) -> Iterator[Read]:
     """Every attribute that an expression reads, the references along its paths among them."""
     for node in walk(expr):
         if isinstance(node, Attr):
-            path = _path(node.of, root)
+            path = path_from(node.of, root)
             record = node.of.type.record
             if path is not None and record is not None:
-                yield Read(path, record, node.name)
+                yield Read(path, record.root, node.name)
 
 
-def _path(expr: Expr, root: str) -> Path | None:
+def path_from(expr: Expr, root: str) -> Path | None:
+    """By which references an expression leads away from a root; None where it is not so simple."""
     match expr:
         case Root(name=name):
             return () if name == root else None
         case Attr(of=of, name=name):
-            inner = _path(of, root)
+            inner = path_from(of, root)
             return None if inner is None else (*inner, name)
         case _:
             return None
@@ -57,7 +58,7 @@ class Graph:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.rules: list[Rule] = []
-        for record in model.records.values():
+        for record in model.tables():
             self.rules += record.rules
             self.rules += record.derivations
         self.reads: dict[Rule, frozenset[Read]] = {rule: frozenset(_reads(rule)) for rule in self.rules}

@@ -24,9 +24,10 @@ class HostLocks:
     """Locks the hosts of one record's rows, in the order in which what follows from a row changes them."""
 
     def __init__(self, planner: Planner, record: RecordModel) -> None:
+        record = record.root
         rules = [rule for reaction in planner.created(record) for rule in reaction.rules]
         self._via = tuple(dict.fromkeys(each.via for each in rules if each.via is not None and each.source is record))
-        hosts = {each.target for each in self._via}
+        hosts = {each.target.root for each in self._via}
         self._one = {host: planner.statements.read(host, (host.key,), lock=True) for host in hosts}
         self._several = {host: planner.statements.read_rows(host, (host.key,)) for host in hosts}
 
@@ -34,7 +35,7 @@ class HostLocks:
         """Lock those that the images name."""
         found: dict[RecordModel, set[Any]] = {}
         for reference in self._via:
-            keys = found.setdefault(reference.target, set())
+            keys = found.setdefault(reference.target.root, set())
             keys.update(image[reference.name] for image in images if image.get(reference.name) is not None)
         for host, keys in found.items():
             if len(keys) == 1:

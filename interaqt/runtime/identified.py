@@ -35,6 +35,7 @@ class Identified:
         assert record.identity is not None
         self.planner = planner
         self.record = record
+        self.table = record.root
         self.identity = record.identity
         self._names = tuple(each.name for each in self.identity.attributes)
         rows = planner.rows(record)
@@ -93,18 +94,21 @@ class Identified:
 
     @cached_property
     def _find(self) -> Prepared:
-        root = Root(_ROOT, self.record)
+        root = Root(_ROOT, self.table)
         same = [
             Op("eq", (Attr(root, each.name, each.type), Param(each.name, each.type)), BOOL)
             for each in self.identity.attributes
         ]
-        return self.planner.statements.find(self.record, _ROOT, all_of(*same), [root])
+        values = [Attr(root, name, self.table.attributes[name].type) for name in self.table.telling]  # type: ignore[attr-defined]
+        return self.planner.statements.find(self.table, _ROOT, all_of(*same), values)
 
     def _found(self, run: Run, row: Image) -> Created | None:
         found = self._find.run(run.tx, row).fetchone()
         if found is None:
             return None
         key = self._key(found[0])
+        if self.table.family is not None:
+            self._require_kind(self.table.family.members[found[1]], key, row)
         return run.known(self.record, {self.record.key.name: key}) if self._meet(run, key, row) else None
 
     def _key(self, stored: Any) -> Any:
@@ -114,18 +118,17 @@ class Identified:
         """Do what is declared with a row's other values; False where the record is gone."""
         if self.identity.conflict == "keep" or not self._others:
             return True
-        old = run.read(self.record, key, self._others)
+        old = run.read(self.table, key, self._others)
         if old is None:
             return False
         values = {name: row[name] for name in self._others if name in row}
         if self.identity.conflict == "update":
-            run.change(self.record, old, values)
+            run.change(self.table, old, values)
             return True
         differing = tuple(name for name in sorted(values) if values[name] != old[name])
         if differing:
-            same = ", ".join(f"{name} {row[name]!r}" for name in self._names)
             raise IdentityConflictError(
-                f"there is a {self.record} with {same} already, and its {', '.join(differing)} differ"
+                f"there is a {self.record} with {self._shown(row)} already, and its {', '.join(differing)} differ"
                 + ("s" if len(differing) == 1 else ""),
                 record=self.record.name,
                 key=key,
@@ -133,3 +136,17 @@ class Identified:
                 hint='identity_conflict="update" would change it, "keep" would leave it as it is',
             )
         return True
+
+    def _require_kind(self, kind: RecordModel, key: Any, row: Image) -> None:
+        """What is found must be what was to be made: a record stays of the kind that it is."""
+        if not kind.is_a(self.record):
+            raise IdentityConflictError(
+                f"there is a {kind} with {self._shown(row)} already, and it is no {self.record}",
+                record=self.record.name,
+                key=key,
+                properties=(),
+                hint=f"{self.record} and {kind} are known by the same values, so both can't be there",
+            )
+
+    def _shown(self, row: Image) -> str:
+        return ", ".join(f"{name} {row[name]!r}" for name in self._names)

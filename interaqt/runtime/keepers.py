@@ -183,13 +183,21 @@ class _DerivationKeeper(Keeper[Derivation]):
         reaction = Derive(self.planner, self.rule, (), near=True)
         present = reaction.all_present(executor)
         for source, wanted in reaction.all_wanted(executor):
-            for index, values in wanted.items():
+            for index, (kind, values) in wanted.items():
                 found = present.pop((source, index), None)
-                shown = None if found is None else {name: found[name] for name in values}
-                if shown != values:
-                    yield Difference(str(self.rule), (source, index), shown, values)
+                expected = values if kind is self.rule.record else {**values, **_kind_of(kind)}
+                shown = None if found is None else {name: found[name] for name in expected}
+                if shown != expected:
+                    yield Difference(str(self.rule), (source, index), shown, expected)
         for place, found in present.items():
             yield Difference(str(self.rule), place, found, None)
+
+
+def _kind_of(record: RecordModel) -> dict[str, str]:
+    """What says in a row that it is of a kind, where there are several in its table."""
+    family = record.root.family
+    assert family is not None
+    return {family.kind.name: record.name}
 
 
 _KEEPERS: dict[Any, type[Keeper[Any]]] = {

@@ -23,24 +23,41 @@ class Maker:
         self._made: dict[int, tuple[Record, Created]] = {}
 
     def make(self, record: RecordModel, instances: Sequence[Record]) -> list[Created]:
-        """Store the instances by one statement, and what they refer to by one for each record before."""
+        """Store the instances by one statement, and what they refer to by one for each record before.
+
+        Of several kinds of the record, by one statement for each.
+        """
         if not instances:
             return []
         fresh = [each for each in instances if id(each) not in self._made]
         if len(fresh) > 1:
             fresh = list({id(each): each for each in fresh}.values())
-        if fresh:
-            rows = self._run.planner.rows(record)
-            for reference in rows.references:
-                found = [each.__dict__.get(reference.name) for each in fresh]
-                unsaved = [each for each in found if isinstance(each, reference.target.cls) and origin_of(each) is None]
-                if unsaved:
-                    # A record is whole when it is made, so these can't lead back here.
-                    self.make(reference.target, unsaved)
-            images = [rows.values_of(each, self._key) for each in fresh]
-            for each, created in zip(fresh, self._run.create(record, images), strict=True):
-                self._made[id(each)] = each, created
+        for kind, some in self._by_kind(record, fresh):
+            # One kind may have made others on the way, to which it refers.
+            self._store(kind, [each for each in some if id(each) not in self._made])
         return [self._made[id(each)][1] for each in instances]
+
+    def _by_kind(self, record: RecordModel, instances: list[Record]) -> Iterable[tuple[RecordModel, list[Record]]]:
+        if record.root.family is None:
+            return ((record, instances),) if instances else ()
+        found: dict[RecordModel, list[Record]] = {}
+        for each in instances:
+            found.setdefault(self._run.planner.model.records[type(each)], []).append(each)
+        return found.items()
+
+    def _store(self, record: RecordModel, fresh: list[Record]) -> None:
+        if not fresh:
+            return
+        rows = self._run.planner.rows(record)
+        for reference in rows.references:
+            found = [each.__dict__.get(reference.name) for each in fresh]
+            unsaved = [each for each in found if isinstance(each, reference.target.cls) and origin_of(each) is None]
+            if unsaved:
+                # A record is whole when it is made, so these can't lead back here.
+                self.make(reference.target, unsaved)
+        images = [rows.values_of(each, self._key) for each in fresh]
+        for each, created in zip(fresh, self._run.create(record, images), strict=True):
+            self._made[id(each)] = each, created
 
     def created(self, instances: Iterable[Record]) -> Iterator[Created]:
         """What was stored for the instances, those that they refer to first; each once."""

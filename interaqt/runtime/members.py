@@ -11,15 +11,14 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from interaqt.core.expressions import BOOL, Expr, Op, Param, Root, case, replace
+from interaqt.core.expressions import BOOL, Expr, Op, Param, Root, case, replace, walk
 from interaqt.core.model import RecordModel
 from interaqt.core.parts import MEMBER, belongs
 from interaqt.runtime.adjust import read_images
 from interaqt.runtime.effects import Membership
-from interaqt.runtime.graph import Path
+from interaqt.runtime.graph import Path, path_from
 from interaqt.runtime.reaction import OLD, Pair, Reaction, Step
 from interaqt.runtime.row_states import RowStates
-from interaqt.runtime.spread import step_along
 from interaqt.storage.prepared import KEY, Image, Prepared
 from interaqt.storage.scope import Image as ImageBinding
 from interaqt.storage.states import standing
@@ -39,7 +38,7 @@ class Members(Reaction):
         self.view = view
         self.key = view.key.name
         self.states = RowStates(planner, Root(MEMBER, view.root), belongs(view, Root(MEMBER, view.root)))
-        self.reads = self.states.reads | {self.key}
+        self.reads = self.states.reads | {*view.root.telling}
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
         held = iter(self.states.of(run, [image for pair in pairs for image in pair]))
@@ -66,11 +65,11 @@ class MembersBeyond(Reaction):
         self.near = near
         root = Root(MEMBER, view.root)
         self.paths = tuple(paths)
-        ways = [step_along(root, path) for path in sorted({*paths, *([()] if near else [])}, key=len)]
         self._now = belongs(view, root)
+        ways = _ways(self._now, sorted({*paths, *([()] if near else [])}, key=len))
         self._was = _before(self._now, ways, Root(OLD, record))
         self._images = sorted({name for state, name in read_images(self._was) if state == OLD})
-        self.reads = frozenset(self._images) | {record.key.name}
+        self.reads = frozenset(self._images) | {*record.telling}
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
         convert = self.planner.schema.dialect.from_db(self.view.key.type)
@@ -113,6 +112,12 @@ def _names(old: Image | None, new: Image | None) -> frozenset[str]:
     if old is None or new is None:
         return frozenset()
     return frozenset(name for name, value in new.items() if name in old and old[name] != value)
+
+
+def _ways(condition: Expr, paths: Sequence[Path]) -> list[Expr]:
+    """What in the condition lies at the end of each path."""
+    found = {path: node for node in walk(condition) if (path := path_from(node, MEMBER)) is not None}
+    return [found[path] for path in paths if path in found]
 
 
 def _before(condition: Expr, ways: Sequence[Expr], old: Root) -> Expr:

@@ -17,10 +17,13 @@ from interaqt.core.types import Kind
 from interaqt.runtime.nested import copied, declared_in, plain, records_in
 from interaqt.runtime.payload_values import Problems, check_item, key_from_json, value_from_json
 from interaqt.storage.convert import CONVERTER
+from interaqt.storage.row_classes import declared_class
 
 __all__ = ["Payload"]
 
+#: Records of one kind by their keys, and others for given ones.
 Ghosts = Callable[[RecordModel, Iterable[Any]], list[Record]]
+Like = Callable[[RecordModel, Iterable[Record]], list[Record]]
 
 
 class Payload:
@@ -90,7 +93,7 @@ class Payload:
         return {cls.__name__: cls for cls in self._records}
 
     def _record_of(self, each: Record) -> RecordModel:
-        found = self._records.get(type(each))
+        found = self._records.get(declared_class(type(each)))
         if found is None:
             problem = PayloadProblem("payload.reference", type(each).__name__, "is of no record of this controller")
             raise PayloadError(self.interaction.name, (problem,))
@@ -98,7 +101,7 @@ class Payload:
 
     # -- for callbacks
 
-    def fresh(self, request: Any, ghosts: Ghosts) -> Any:
+    def fresh(self, request: Any, like: Like) -> Any:
         """The payload for one attempt: its records load inside the transaction, its JSON is a copy.
 
         So a callback sees what the dispatch acts on, not what the caller once read, and cannot
@@ -111,24 +114,23 @@ class Payload:
             value = values[item.name]
             if value is not None:
                 assert item.record is not None
-                keys = [key_of(each) for each in value] if item.many else [key_of(value)]
-                found = ghosts(item.record, keys)
+                found = like(item.record, value if item.many else [value])
                 values[item.name] = type(value)(found) if item.many else found[0]
         for item in self._json:
-            values[item.name] = self._fresh_json(values[item.name], ghosts)
+            values[item.name] = self._fresh_json(values[item.name], like)
         made: Any = object.__new__(self.cls)
         made.__dict__.update(values)
         return made
 
-    def _fresh_json(self, value: Any, ghosts: Ghosts) -> Any:
+    def _fresh_json(self, value: Any, like: Like) -> Any:
         """A copy whose records of one class load together, by one query."""
-        found: dict[RecordModel, dict[Any, None]] = {}
+        found: dict[RecordModel, dict[Any, Record]] = {}
         for _, each in records_in(value, ""):
-            found.setdefault(self._record_of(each), {})[key_of(each)] = None
+            found.setdefault(self._record_of(each), {})[key_of(each)] = each
         fresh = {
-            (record.cls, key): ghost
-            for record, keys in found.items()
-            for key, ghost in zip(keys, ghosts(record, keys), strict=True)
+            (type(each), key): ghost
+            for record, given in found.items()
+            for (key, each), ghost in zip(given.items(), like(record, given.values()), strict=True)
         }
         return copied(value, lambda each: fresh[type(each), key_of(each)])
 

@@ -111,7 +111,7 @@ def key_from_json(record: RecordModel, value: Any) -> Any:
     key = record.key
     found: Any = value.get(key.name) if isinstance(value, Mapping) else value
     if isinstance(value, Record):
-        found = key_of(value) if isinstance(value, record.cls) else None
+        found = key_of(value) if isinstance(value, record.made_as.cls) else None
     elif key.type.kind is Kind.UUID and isinstance(found, str):
         with contextlib.suppress(ValueError):
             found = uuid.UUID(found)

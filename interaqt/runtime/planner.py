@@ -110,7 +110,7 @@ class Planner:
 
     def needed(self, record: RecordModel, names: frozenset[str]) -> tuple[Stored, ...]:
         """What reactions to a change of any of the names must be told of the row: them, and what they read."""
-        reads = set(names)
+        reads = {*names, *record.telling}
         for some in (names, *(frozenset({name}) for name in names)):
             for reaction in self.updated(record, some):
                 reads |= reaction.reads

@@ -98,6 +98,8 @@ class Replayed:
 
     def created(self, cls: type[Any]) -> list[Any]:
         record = self._storage.record_of(cls)
-        found = self._keys.get(record.name, [])
-        keys = [uuid.UUID(key) for key in found] if record.key.type.kind is Kind.UUID else found
+        kinds = {each.name for each in self._storage.model.records.values() if each.is_a(record)}
+        found = [key for name, keys in self._keys.items() if name in kinds for key in keys]
+        # Of several kinds, in the order in which they were made as far as the keys tell it.
+        keys = [uuid.UUID(key) for key in found] if record.key.type.kind is Kind.UUID else sorted(found)
         return list(self._storage.loader.ghosts(record, keys))

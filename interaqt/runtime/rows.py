@@ -35,8 +35,9 @@ class RowStatements:
     def __init__(self, planner: Planner, record: RecordModel) -> None:
         self.planner = planner
         self.record = record
+        self.table = record.root
         self.key = record.key
-        self.completion = planner.completion(record)
+        self.completion = planner.completion(self.table)
         self._updates: dict[frozenset[str], Prepared] = {}
         self._moved: dict[frozenset[str], Reader] = {}
         self._watched: dict[frozenset[str], frozenset[str]] = {}
@@ -53,21 +54,37 @@ class RowStatements:
     def initial(self) -> dict[str, Const]:
         """What values over other records, and states, are when a record is created, before anything contributes."""
         found: dict[str, Const] = {}
-        for rule in self.record.rules:
+        for rule in self.table.rules:
             found |= _initial_values(rule)
-        for each in self.record.stored():
+        for each in self.table.stored():
             if isinstance(each.computation, Written):
                 found[each.name] = Const(each.computation.initial, each.type)
+        if self.table.family is not None:
+            kind, own = self.table.family.kind, self._own_values
+            found[kind.name] = Const(self.record.name, kind.type)
+            others = [each for each in self.table.stored() if not self.record.is_a(each.owner)]
+            absent = {each.name: Const(None, each.type.optional()) for each in others if each.name not in own}
+            found = {**absent, **found}
         return found
+
+    @cached_property
+    def _own_values(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.completion.properties)
+
+    @cached_property
+    def _stored(self) -> tuple[Stored, ...]:
+        """What its rows have: of a table in which there are several kinds, what this one has."""
+        if self.table is self.record:
+            return tuple(self.record.stored())
+        hidden = (each for each in self.table.stored() if each.hidden and self.record.is_a(each.owner))
+        return (*self.record.stored(), *hidden)
 
     @cached_property
     def given(self) -> tuple[Stored, ...]:
         """What a maker gives."""
-        own = self.completion.properties
+        worked = self.initial.keys() | self._own_values
         return tuple(
-            each
-            for each in self.record.stored()
-            if each.name not in self.initial and each not in own and (each is not self.key or self.key_is_given)
+            each for each in self._stored if each.name not in worked and (each is not self.key or self.key_is_given)
         )
 
     @cached_property
@@ -92,7 +109,7 @@ class RowStatements:
     def must_tell(self) -> bool:
         """Whether something that follows from a creation must know what only the database can tell."""
         told = {each.name for each in self.told}
-        return any(told & reaction.reads for reaction in self.planner.created(self.record))
+        return any(told & reaction.reads for reaction in self.planner.created(self.table))
 
     def values_of(self, instance: Record, key_of_new: KeyOf) -> Image:
         """What a record that is not stored yet has been given, references by their keys.
@@ -159,7 +176,7 @@ class RowStatements:
     def _insert(self, make: Callable[..., S], unless: bool = True) -> S:
         local = (each.property for each in self.completion.rules if each.property in self.completion.local)
         given = (*self.given, *(rule.property for rule in self.completion.asked), *local)
-        return make(self.record, given, self.initial, self._unless if unless else (), self._worked, HOST)
+        return make(self.table, given, self.initial, self._unless if unless else (), self._worked, HOST)
 
     @cached_property
     def insert_always(self) -> Prepared:
@@ -186,7 +203,7 @@ class RowStatements:
             watched = self.watched(names)
             needed = {each.name for each in self.planner.needed(self.record, watched)} if watched else set()
             needed |= self.completion.inputs(self._following(names))
-            attributes = self.planner.attributes(self.record, {*names, *needed, self.key.name})
+            attributes = self.planner.attributes(self.record, {*names, *needed, *self.record.telling})
             statement = self.planner.statements.read(self.record, attributes, lock=True)
             found = self._reads[names] = statement, Reader(self.planner.schema, attributes)
         return found
@@ -243,7 +260,7 @@ class RowStatements:
         """What reactions to a deletion, and whoever observes it, must know of the row."""
         if self.planner.is_observed(self.record):
             return tuple(self.record.stored())
-        reads = {self.key.name}
+        reads = {*self.record.telling}
         for reaction in self.planner.deleted(self.record):
             reads |= reaction.reads
         # A deleted reference proves that its target exists, see the guard.

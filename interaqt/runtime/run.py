@@ -66,7 +66,7 @@ class Created:
 class Run:
     """The writes of one attempt, in ``tx``; ``mutations`` and ``created`` tell what they were."""
 
-    def __init__(self, planner: Planner, tx: Transaction, ghost: Callable[[RecordModel, Any], Record]) -> None:
+    def __init__(self, planner: Planner, tx: Transaction, ghost: Callable[[type[Any], Any], Record]) -> None:
         self.planner = planner
         self.tx = tx
         self._ghost = ghost
@@ -132,22 +132,25 @@ class Run:
         self.mutations += made
         for reference in statements.references:
             for each in made:
-                self.proven.add((reference.target, each.image[reference.name]))
+                self.proven.add((reference.target.root, each.image[reference.name]))
         if statements.must_tell:
             for each in made:
                 each.complete()
         pairs: list[Pair] = [(None, each.image) for each in made]
-        for reaction in self.planner.created(record):
+        for reaction in self.planner.created(record.root):
             reaction.run(self, pairs)
         return made
 
     def values_of(self, record: RecordModel, values: Mapping[str, Any]) -> Image:
-        """What making a record of traced values gives: through attrs, so defaults and validators count."""
+        """What making a record of traced values gives: through attrs, so defaults and validators count.
+
+        The values are of the types that the record declares; which kind another one is need not be asked.
+        """
         arguments = {}
         for name, value in values.items():
             attribute = record.attributes[name]
             is_reference = isinstance(attribute, Reference) and value is not None
-            arguments[name] = self._ghost(attribute.target, value) if is_reference else value  # type: ignore[attr-defined]
+            arguments[name] = self._ghost(attribute.target.cls, value) if is_reference else value  # type: ignore[attr-defined]
         return self.planner.rows(record).values_of(record.cls(**arguments), _never_new)
 
     # -- changing
@@ -193,7 +196,7 @@ class Run:
             written = self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
             for each in statements.references:
                 if each.name in changes:
-                    self.proven.add((each.target, changes[each.name]))
+                    self.proven.add((each.target.root, changes[each.name]))
             self.updated(
                 record,
                 [(old, statements.after(old, changes, written))],
@@ -219,7 +222,7 @@ class Run:
         changed: set[str] = set()
         moved: list[Pair] = []
         for old, new in pairs:
-            self.mutations.append(Mutation("update", record.cls, old[key], names, new, old))
+            self.mutations.append(Mutation("update", record.class_of(new), old[key], names, new, old))
             differing = {name for name in watched if name in old and old[name] != new[name]}
             if differing:
                 changed |= differing
@@ -303,7 +306,7 @@ class Run:
         statement, reader = self.planner.referring(reference)
         for row in statement.run(self.tx, [{KEY: key} for key in keys]).fetchall():
             image = reader.image(row)
-            yield (reference.record, image[reference.record.key.name]), (reference.target, image[reference.name])
+            yield (reference.record, image[reference.record.key.name]), (reference.target.root, image[reference.name])
 
     def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
         if not images:
@@ -313,11 +316,11 @@ class Run:
                 for image in images:
                     due.pop(image[record.key.name], None)
         for image in images:
-            self.mutations.append(Mutation("delete", record.cls, image[record.key.name], old=image))
+            self.mutations.append(Mutation("delete", record.class_of(image), image[record.key.name], old=image))
             # What is deleted was there.
             self.proven.add((record, image[record.key.name]))
             for reference in self.planner.rows(record).references:
-                self.proven.add((reference.target, image[reference.name]))
+                self.proven.add((reference.target.root, image[reference.name]))
         for reaction in self.planner.deleted(record):
             reaction.run(self, [(image, None) for image in images])
 

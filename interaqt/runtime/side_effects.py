@@ -88,15 +88,25 @@ def run_side_effects(
     change_of: Callable[[Mutation], RecordChange[Any]],
 ) -> list[Outcome]:
     """Call each for each of its mutations; one that fails keeps no other from running."""
-    by_record: dict[type, list[SideEffect]] = {}
-    for effect in effects:
-        by_record.setdefault(effect.record, []).append(effect)
-    return [
-        attempt(effect.name, mutation, partial(_call, effect, mutation, change_of))
-        for mutation in mutations
-        for effect in by_record.get(mutation.record, ())
-        if mutation.kind in effect.kinds
-    ]
+    every = list(effects)
+    known: dict[type, list[SideEffect]] = {}
+    outcomes: list[Outcome] = []
+    for mutation in mutations:
+        if mutation.record not in known:
+            names = _names_of(mutation.record)
+            known[mutation.record] = [effect for effect in every if effect.record in names]
+        outcomes += [
+            attempt(effect.name, mutation, partial(_call, effect, mutation, change_of))
+            for effect in known[mutation.record]
+            if mutation.kind in effect.kinds
+        ]
+    return outcomes
+
+
+def _names_of(record: type) -> Sequence[type]:
+    """What a mutation's record is: of its own class and those above it, and of a view only that."""
+    declared: Any = record
+    return (record,) if declared.__iq_record__.view is not None else record.__mro__
 
 
 def _call(effect: SideEffect, mutation: Mutation, change_of: Callable[[Mutation], RecordChange[Any]]) -> Any:

@@ -16,7 +16,7 @@ from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_tuple
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, replace
 from interaqt.core.model import RecordModel, Reference
-from interaqt.runtime.graph import Path
+from interaqt.runtime.graph import Path, path_from
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.sums import SumUpdate
 from interaqt.storage.prepared import KEY, Image, Prepared
@@ -52,7 +52,9 @@ class Cut:
         self.record = record
         """The model of the changed record."""
         new = Root(_FAR, record)
-        self._exprs = [replace(each, lambda node: new if node == far else None) for each in exprs]
+        self._exprs = [
+            replace(each, lambda node: new if path_from(node, root.name) == path else None) for each in exprs
+        ]
         # What is read of the changed record alone: where none of it changed, nothing did.
         atoms = list(dict.fromkeys(atom for each in self._exprs for atom in _atoms(each)))
         self._values: Callable[[Any], tuple[Any, ...]] = compile_tuple(atoms, ["far"], _source)

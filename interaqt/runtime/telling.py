@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.model import RecordModel
 from interaqt.runtime.effects import Mutation
 from interaqt.runtime.result import Outcome
 from interaqt.runtime.side_effects import RecordChange, SideEffect, run_side_effects
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.storage.storage import Storage
 
-__all__ = ["Telling", "visible"]
+__all__ = ["Telling"]
 
 
 class Telling:
@@ -34,14 +33,9 @@ class Telling:
         loader = self._storage.loader
 
         def known(values: Any) -> Any:
-            return None if values is None else loader.known(record, [visible(record, values)])[0]
+            return None if values is None else loader.known(record, [values])[0]
 
         gone = mutation.kind == "delete" and mutation.old is not None
         current = known(mutation.old) if gone else loader.ghost(record, mutation.key)
         old = known(mutation.old) if mutation.kind == "update" else None
         return RecordChange(mutation.kind, current, old, mutation.names)
-
-
-def visible(record: RecordModel, values: Any) -> dict[str, Any]:
-    """Of a row, what is not a computation's own."""
-    return {name: value for name, value in values.items() if not getattr(record.attributes[name], "hidden", False)}

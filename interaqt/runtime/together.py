@@ -55,7 +55,7 @@ class BusinessTransaction:
     def __init__(self, whole: Together, run: Run, running: Running, user: Any, limit: float) -> None:
         self._whole = whole
         self._tx: Transaction = run.tx
-        self._ghost = whole.storage.loader.ghost
+        self._ghost = whole.storage.loader.bare
         self._running = running
         self._user = user
         self._limit = limit

@@ -93,7 +93,7 @@ class Transactions:
             entered = self.storage.enter(tx)
             try:
                 with during(self.storage.clock()):
-                    run = Run(self.planner, tx, self.storage.loader.ghost)
+                    run = Run(self.planner, tx, self.storage.loader.bare)
                     outcome = work(run)
                     run.settle()
             finally:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from interaqt.core.many import Many
-from interaqt.core.model import Collection, Mirror, RecordModel, Reference
+from interaqt.core.model import Attribute, Collection, Mirror, Property, RecordModel, Reference
 from interaqt.core.record import Record
 from interaqt.storage.global_records import GlobalRecords
 from interaqt.storage.records import ORIGIN, key_name
 
 if TYPE_CHECKING:
-    from interaqt.storage.loading import Loader
+    from interaqt.storage.loading import Loader, Lock
 
 __all__ = ["Cohort"]
 
@@ -52,7 +52,7 @@ class Cohort:
 
     def load(self, record: Record, name: str) -> Any:
         """Load an attribute for all members that lack it; answers that of ``record``."""
-        attribute = self._record.attributes[name]
+        attribute = self._model_of(record).attributes[name]
         match attribute:
             case Reference():
                 if key_name(attribute) not in record.__dict__:
@@ -73,10 +73,23 @@ class Cohort:
             self._globals = GlobalRecords(self._loader)
         return self._globals(dictionary, name)
 
-    def _lacking(self, record: Record, name: str) -> list[Record]:
-        """Living members without the attribute; ``record`` is one, though it may have been copied."""
-        found = [each for member in self._members if (each := member()) is not None and name not in each.__dict__]
+    def _model_of(self, record: Record) -> RecordModel:
+        """What a member is: of several kinds, its own."""
+        if self._record.root.family is None:
+            return self._record
+        return self._loader.classes.model(type(record)) or self._record
+
+    def _living(self, record: Record) -> list[Record]:
+        """Those members that somebody has; ``record`` is one, though it may have been copied."""
+        found = [each for member in self._members if (each := member()) is not None]
         return found if any(each is record for each in found) else [*found, record]
+
+    def _lacking(self, record: Record, attribute: Attribute) -> list[Record]:
+        """Living members without the attribute, if they are of a kind that has it."""
+        found = [each for each in self._living(record) if attribute.name not in each.__dict__]
+        if self._record.root.family is not None:
+            found = [each for each in found if self._model_of(each).attributes.get(attribute.name) is attribute]
+        return found
 
     def _keyed(self, records: Iterable[Record]) -> dict[Any, list[Record]]:
         name = self._record.key.name
@@ -87,13 +100,12 @@ class Cohort:
 
     def _rows(self, record: Record) -> None:
         """The row itself, of members of which only the key, or a part, is known."""
-        shape = self._loader.shape(self._record.root)
-        names = [key_name(each) if isinstance(each, Reference) else each.name for each in shape.attributes]
-        lacking = {id(each): each for name in names for each in self._lacking(record, name)}
-        keyed = self._keyed(lacking.values())
+        lacking = [each for each in self._living(record) if not self._is_whole(each)]
+        keyed = self._keyed(lacking)
         # What was in a view when it was found may have left it since, and still is a record.
-        rows = self._loader.rows_by(self._record.key, keyed, self._record.root, "change" if self.lock else None)
-        found = shape.make(rows, self)
+        lock: Lock = "change" if self.lock else None
+        rows = self._loader.rows_by(self._record.key, keyed, self._record, lock, anyway=True)
+        found = self._loader.shape(self._record).make(rows, self)
         for each in found:
             values = each.__dict__
             for member in keyed.pop(values[self._record.key.name]):
@@ -103,9 +115,16 @@ class Cohort:
         if key in keyed:
             raise self._loader.not_found(self._record, key)
 
+    def _is_whole(self, record: Record) -> bool:
+        names = (key_name(each) if isinstance(each, Reference) else each.name for each in self._stored(record))
+        return all(name in record.__dict__ for name in names)
+
+    def _stored(self, record: Record) -> Iterable[Property | Reference]:
+        return (each for each in self._model_of(record).stored() if not each.hidden)
+
     def _reference(self, record: Record, reference: Reference) -> None:
         where, name = key_name(reference), reference.name
-        lacking = [each for each in self._lacking(record, name) if each.__dict__.get(where) is not None]
+        lacking = [each for each in self._lacking(record, reference) if each.__dict__.get(where) is not None]
         keys = {each.__dict__[where] for each in lacking}
         target = reference.target
         made = self._loader.ghosts(target, keys) if self._steady else self._loader.by(target.key, keys, target)
@@ -118,7 +137,7 @@ class Cohort:
             raise self._loader.not_found(reference.target, record.__dict__[where])
 
     def _mirror(self, record: Record, mirror: Mirror) -> None:
-        keyed = self._keyed(self._lacking(record, mirror.name))
+        keyed = self._keyed(self._lacking(record, mirror))
         where = key_name(mirror.via)
         found = {each.__dict__[where]: each for each in self._loader.by(mirror.via, keyed, mirror.target)}
         for key, members in keyed.items():
@@ -129,7 +148,7 @@ class Cohort:
                 other.__dict__[mirror.via.name] = members[0]
 
     def _collection(self, record: Record, collection: Collection) -> None:
-        keyed = self._keyed(self._lacking(record, collection.name))
+        keyed = self._keyed(self._lacking(record, collection))
         grouped: dict[Any, list[Record]] = {key: [] for key in keyed}
         if collection.far is not None:
             for key, each in self._loader.beyond(collection, keyed):

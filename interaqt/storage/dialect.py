@@ -198,7 +198,7 @@ class Dialect(ABC):
         """
         if not self.for_update:
             return None
-        return self.for_change if record.rules else self.share_lock
+        return self.for_change if record.root.rules else self.share_lock
 
     def unless(self, query: Any, columns: Sequence[str]) -> Any:
         """The INSERT, leaving out rows of which there is one with the same values in the columns, which are unique."""

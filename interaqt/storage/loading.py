@@ -16,13 +16,14 @@ from interaqt.core.model import Collection as CollectionModel
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.moments import NOW
 from interaqt.core.parts import MEMBER, belongs
-from interaqt.core.record import Record
+from interaqt.core.record import Record, key_of
 from interaqt.core.types import ValueType
 from interaqt.storage.cohort import Cohort
 from interaqt.storage.convert import stored_type
 from interaqt.storage.database import Executor
 from interaqt.storage.moment import Clock
 from interaqt.storage.records import ORIGIN, Shape
+from interaqt.storage.row_classes import RowClasses
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
 from interaqt.storage.sql import bind, binder, compile_statement, converters_of, plain
@@ -42,8 +43,9 @@ class Loader:
         self.schema = schema
         self.executor = executor
         self.clock = clock
+        self.classes = RowClasses(schema.model)
         self._shapes: dict[RecordModel, Shape] = {}
-        self._selects: dict[tuple[Property | Reference | CollectionModel, RecordModel, Lock], _Select] = {}
+        self._selects: dict[tuple[Property | Reference | CollectionModel, RecordModel, bool, Lock], _Select] = {}
 
     def at(self, moment: dt.datetime) -> Loader:
         """Loads records as they are at another moment, as far as that is a matter of the clock."""
@@ -54,7 +56,7 @@ class Loader:
     def shape(self, record: RecordModel) -> Shape:
         found = self._shapes.get(record)
         if found is None:
-            found = self._shapes[record] = Shape(record, self.schema)
+            found = self._shapes[record] = Shape(record, self.schema, self.classes)
         return found
 
     # -- records
@@ -71,19 +73,30 @@ class Loader:
         return self.records(record, self.rows_by(attribute, keys, record))
 
     def rows_by(
-        self, attribute: Property | Reference, keys: Collection[Any], record: RecordModel, lock: Lock = None
+        self,
+        attribute: Property | Reference,
+        keys: Collection[Any],
+        record: RecordModel,
+        lock: Lock = None,
+        *,
+        anyway: bool = False,
     ) -> Rows:
-        select = self._selects.get((attribute, record, lock))
+        """Rows in the record's shape of which the attribute has one of the keys.
+
+        ``anyway`` takes those, too, that are not in the view, if the record is one.
+        """
+        select = self._selects.get((attribute, record, anyway, lock))
         if select is None:
             table = self.schema.alias(record, record.table)
             query = table.select(*self.shape(record).columns(table)).order_by(column(table, record.key))
-            query = self._where(query, belongs(record, Root(MEMBER, record.root)), MEMBER, table)
+            within = record.made_as if anyway else record
+            query = self._where(query, belongs(within, Root(MEMBER, record.root)), MEMBER, table)
             if lock == "change":
                 query = self.schema.for_change(query)
             elif lock == "keep":
                 query = self.schema.for_keeping(query, record)
             select = _Select(self.schema, query, column(table, attribute), attribute.type)
-            self._selects[attribute, record, lock] = select
+            self._selects[attribute, record, anyway, lock] = select
         return self._run(select, keys)
 
     def _where(self, query: peewee.Select, condition: Expr, root: str, table: peewee.Table) -> peewee.Select:
@@ -95,7 +108,7 @@ class Loader:
         """What is past the links of the records with the keys: each with the key it belongs to."""
         far, record = collection.far, collection.target
         assert far is not None
-        select = self._selects.get((collection, record, None))
+        select = self._selects.get((collection, record, False, None))
         if select is None:
             link = self.schema.alias(collection.link, "link")
             target = self.schema.alias(far.target, "far")
@@ -106,7 +119,7 @@ class Loader:
             )
             query = self._where(query, collection.where or TRUE, LINK, link)
             select = _Select(self.schema, query, column(link, collection.via), collection.via.type)
-            self._selects[collection, record, None] = select
+            self._selects[collection, record, False, None] = select
         rows = self._run(select, keys)
         convert = self.schema.dialect.from_db(collection.via.type)
         shape = self.shape(record)
@@ -124,7 +137,7 @@ class Loader:
 
     def current(self, record: RecordModel, key: Any) -> Record:
         """A record that is there, whether it is still in the view that it was found in, or not."""
-        rows = self.rows_by(record.key, (key,), record.root)
+        rows = self.rows_by(record.key, (key,), record, anyway=True)
         if not rows:
             raise self.not_found(record, key)
         return self.records(record, rows)[0]
@@ -151,10 +164,46 @@ class Loader:
         return self.ghosts(record, (key,))[0]
 
     def ghosts(self, record: RecordModel, keys: Iterable[Any], cohort: Cohort | None = None) -> list[Record]:
-        """Several by their keys, all loaded by one query when something of one is asked for."""
+        """Several by their keys, all loaded by one query when something of one is asked for.
+
+        Where they may be of several kinds they are loaded now: the class of each says which it is of.
+        """
         cohort = cohort or Cohort(self, record)
-        name = record.key.name
-        cls: Any = record.cls
+        if record.is_of_one_kind:
+            return self.ghosts_of(self.classes.of(record, record.kinds[0]), keys, cohort)
+        wanted = list(keys)
+        rows = self.rows_by(record.key, dict.fromkeys(wanted), record, "change" if cohort.lock else None, anyway=True)
+        made = self.shape(record).make(rows, cohort)
+        cohort.admit(made)
+        found = {each.__dict__[record.key.name]: each for each in made}
+        missing = [key for key in wanted if key not in found]
+        # Of what is not there nobody can tell: whoever asks is told so.
+        found |= dict(zip(missing, self.ghosts_of(record.cls, missing, cohort), strict=True))
+        return [found[key] for key in wanted]
+
+    def named(self, record: RecordModel, keys: Iterable[Any]) -> list[Record]:
+        """Records whose keys somebody gives as those of the record: where there are several kinds, as what they are."""
+        if record.root.family is None:
+            return self.ghosts(record, keys)
+        wanted = list(keys)
+        cohort = Cohort(self, record)
+        found = {key_of(each): each for each in self.by(record.key, dict.fromkeys(wanted), record.root)}
+        return [self._named(record, key, found.get(key), cohort) for key in wanted]
+
+    def _named(self, record: RecordModel, key: Any, found: Record | None, cohort: Cohort) -> Record:
+        if found is None:
+            # That there is no such one is found where it matters.
+            return self.ghosts_of(record.cls, (key,), cohort)[0]
+        return self._like(record, found, cohort) if isinstance(found, record.made_as.cls) else found
+
+    def bare(self, cls: Any, key: Any) -> Record:
+        """An instance of a class by its key, that stands for a record of which it is not asked what kind it is of."""
+        return self.ghosts_of(cls, (key,), Cohort(self, self.schema.model.records[cls]))[0]
+
+    @staticmethod
+    def ghosts_of(cls: Any, keys: Iterable[Any], cohort: Cohort) -> list[Record]:
+        """Instances of a class by their keys."""
+        name = cls.__iq_record__.key_name
         made: list[Record] = []
         for key in keys:
             ghost = cls.__new__(cls)
@@ -162,6 +211,19 @@ class Loader:
             made.append(ghost)
         cohort.admit(made)
         return made
+
+    def like(self, record: RecordModel, given: Iterable[Record], cohort: Cohort) -> list[Record]:
+        """Others for the given ones, found as ``record``, of which nothing but the key is known."""
+        if record.is_of_one_kind:
+            return self.ghosts(record, map(key_of, given), cohort)
+        # What a record is made as it stays.
+        return [self._like(record, each, cohort) for each in given]
+
+    def _like(self, record: RecordModel, given: Record, cohort: Cohort) -> Record:
+        kind = self.classes.model(type(given))
+        if kind is None or kind.made_as not in record.kinds:
+            return self.ghosts(record, (key_of(given),), cohort)[0]
+        return self.ghosts_of(self.classes.of(record, kind.made_as), (key_of(given),), cohort)[0]
 
     def known(self, record: RecordModel, rows: Iterable[Mapping[str, Any]]) -> list[Record]:
         """Records by some of their values, the key among them; references by key."""

@@ -200,7 +200,7 @@ class Schema:
                 return
             visiting.add(record.table)
             for reference in record.references():
-                visit(reference.target)
+                visit(reference.target.root)
             ordered[record.table] = record
 
         for record in self._records:
@@ -251,7 +251,7 @@ def _stored_record(record: RecordModel) -> StoredRecord:
         attributes=tuple(each.name for each in record.stored() if not each.hidden),
         ends=tuple(each.name for each in record.ends),
         identity=() if record.identity is None else tuple(each.name for each in record.identity.attributes),
-        part_of=None if record.part_of is None else record.part_of.name,
+        part_of=None if record.part_of is None or record.part_of.cls is record.cls else record.part_of.name,
     )
 
 

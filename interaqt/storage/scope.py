@@ -116,7 +116,7 @@ class Scope:
             case Root(name=name, record=record):
                 return self._roots[name].read(record.key, self._schema.dialect)
             case Attr(of=of, name=name):
-                attribute = _record_of(of).attributes[name]
+                attribute = _record_of(of).attribute(name)
                 if self._live and isinstance(attribute, Property) and attribute.live is not None:
                     return self.render(rooted(attribute.live, HOST, of))
                 return self._attribute(of, attribute)
@@ -160,7 +160,7 @@ class Scope:
         via: Property | Reference = record.key
         key, name = of, record.table
         if isinstance(of, Attr):
-            step = _record_of(of.of).attributes[of.name]
+            step = _record_of(of.of).attribute(of.name)
             if not isinstance(step, Constant):
                 name = step.name
             if isinstance(step, Mirror):

@@ -350,7 +350,7 @@ class Statements:
         """Each step back is found by the index of its reference: nothing is read but what leads there."""
         if not path:
             return column(table, record.key) == self._slot(KEY, record.key.type)
-        reference = record.attributes[path[0]]
+        reference = record.attribute(path[0])
         assert isinstance(reference, Reference)
         if len(path) == 1:
             return column(table, reference) == self._slot(KEY, reference.target.key.type)

@@ -19,6 +19,7 @@ from interaqt.storage.database import Database, Executor, Transaction
 from interaqt.storage.loading import Loader
 from interaqt.storage.moment import Clock, clock_of, present, require_moment
 from interaqt.storage.query import Query
+from interaqt.storage.row_classes import declared_class
 from interaqt.storage.schema import Schema
 from interaqt.storage.selection import Selection, Selects
 
@@ -131,6 +132,7 @@ class Storage:
 
     def record_of(self, cls: object) -> RecordModel:
         """The model of a class."""
+        cls = declared_class(cls)
         found = self.model.records.get(cls) if isinstance(cls, type) else None
         if found is None:
             name = getattr(cls, "__name__", repr(cls))

@@ -517,3 +517,78 @@ def test_an_observed_view_asks_only_for_what_the_row_does_not_say(
     app.dispatch(Mark(post=piece, good=False))
     found = sent(lambda: app.dispatch(Mark(post=piece, good=True)))
     assert found.inner == ["SELECT piece", "UPDATE piece", "UPDATE author"]
+
+
+# -- kinds ------------------------------------------------------------------------------------------
+
+
+@iq.interaction
+class Vote:
+    target: Thing
+    weight: int = 1
+
+
+@iq.interaction
+class VoteForBook:
+    target: Book
+
+
+@iq.interaction
+class Print:
+    title: str
+    pages: int
+
+
+@iq.entity
+class Thing:
+    id: int = iq.key()
+    title: str
+    votes: Many[Ballot] = iq.many(inverse="target")
+
+    score: int = iq.Summation(votes, of=lambda ballot: ballot.weight)
+
+
+@iq.entity
+class Book(Thing):
+    pages: int
+    printed = iq.Transform(Print, lambda e: Book(title=e.payload.title, pages=e.payload.pages))
+
+
+@iq.entity
+class Film(Thing):
+    minutes: int = 90
+
+
+@iq.entity
+class Ballot:
+    id: int = iq.key()
+    target: Thing
+    weight: int = 1
+    cast = iq.Transform(Vote, lambda e: Ballot(target=e.payload.target, weight=e.payload.weight))
+    cast_for_book = iq.Transform(VoteForBook, lambda e: Ballot(target=e.payload.target))
+
+
+def test_kinds_cost_no_statement(make_app: Apps, sent: Record) -> None:
+    app = make_app(Thing, Book, Film, Ballot, Vote, VoteForBook, Print)
+    (book,) = app.dispatch(Print(title="b", pages=3)).created(Book)
+    app.dispatch(Vote(target=book))
+    app.dispatch(VoteForBook(target=book))
+    assert sent(lambda: app.dispatch(Vote(target=book))).inner == ["INSERT ballot", "UPDATE thing"]
+    assert sent(lambda: app.dispatch(VoteForBook(target=book))).inner == ["INSERT ballot", "UPDATE thing"]
+    assert sent(lambda: app.dispatch(Print(title="c", pages=1))).inner == ["INSERT thing"]
+    many = [Print(title=title, pages=1) for title in "defgh"]
+    assert sent(lambda: app.dispatch_many(many)).inner == ["INSERT thing"]
+
+
+def test_of_which_kind_a_record_is_that_json_names_is_asked_once(make_app: Apps, sent: Record) -> None:
+    app = make_app(Thing, Book, Film, Ballot, Vote, VoteForBook, Print)
+    (book,) = app.dispatch(Print(title="b", pages=3)).created(Book)
+    for interaction in (Vote, VoteForBook):
+        app.dispatch(interaction, {"target": book.id})
+        found = sent(lambda interaction=interaction: app.dispatch(interaction, {"target": book.id}))  # type: ignore[misc]
+        assert [shape for shape in found.shapes if shape not in ("BEGIN", "COMMIT")] == [
+            "SELECT thing",
+            "INSERT interaction_event",
+            "INSERT ballot",
+            "UPDATE thing",
+        ]

@@ -82,3 +82,26 @@ def run(app: iq.Controller, storage: iq.Storage, user: User) -> None:
     print(storage.get(Post, 1).txt)  # E: attr-defined
     print(storage.find(Post, 1).text)  # E: union-attr
     print(storage.create(Post(text="a", author=user)).txt)  # E: attr-defined
+
+
+@iq.entity
+class Content:
+    id: int = iq.key()
+    title: str
+
+
+@iq.entity
+class Article(Content):
+    body: str
+
+
+@iq.interaction
+class Rewrite:
+    article: Article
+
+
+def kinds(storage: iq.Storage, content: Content) -> None:
+    Article(title="t")  # E: call-arg
+    Rewrite(article=content)  # E: arg-type
+    print(content.body)  # E: attr-defined
+    storage.query(Content).where(lambda each: each.body != "")  # E: attr-defined

@@ -496,6 +496,86 @@ def views(storage: iq.Storage) -> None:
     assert_type(storage.get(Elder, 1), Elder)
 
 
+# -- kinds ----------------------------------------------------------------------------------
+
+
+@iq.interaction
+class Submit:
+    title: str
+    body: str
+
+
+@iq.interaction
+class React:
+    content: Content
+
+
+@iq.entity
+class Content:
+    id: int = iq.key()
+    title: str
+    author: Person
+    reactions: Many[Reaction] = iq.many(inverse="content")
+    reaction_count: int = iq.Count(reactions)
+
+
+@iq.entity
+class Article(Content):
+    body: str
+    own: int = iq.Count(Content.reactions, where=lambda reaction: reaction.weight > 0)
+    submitted = iq.Transform(
+        Submit, lambda e: Article(title=e.payload.title, body=e.payload.body, author=Person(age=3))
+    )
+
+
+@iq.entity(abstract=True)
+class Picture(Content):
+    title: str = "untitled"
+
+
+@iq.entity
+class Photo(Picture):
+    url: str
+    width: int = 0
+
+
+@iq.relation
+class Reaction:
+    person: Person
+    content: Content
+    weight: int = 1
+    made = iq.Transform(React, lambda e: Reaction(person=Person(age=1), content=e.payload.content))
+
+
+@iq.entity
+class Shelf:
+    contents: Many[Item] = iq.many(inverse="shelf")
+    wide: int = iq.Count(contents, where=lambda item: isinstance(item.content, Photo) and item.content.width > 100)
+
+
+@iq.relation
+class Item:
+    shelf: Shelf
+    content: Content
+
+
+@iq.side_effect(Photo)
+def resize(change: iq.RecordChange[Photo]) -> None:
+    assert_type(change.record.url, str)
+
+
+def kinds(storage: iq.Storage, person: Person) -> None:
+    photo = Photo(url="u", author=person)
+    article = Article(title="t", body="b", author=person)
+    contents: list[Content] = [photo, article]
+    assert_type(storage.query(Article).where(lambda each: each.body != "").all(), list[Article])
+    for content in storage.query(Content):
+        if isinstance(content, Article):
+            assert_type(content.body, str)
+    React(content=photo)
+    print(contents, storage.query(Content).where(lambda each: isinstance(each, Photo) and each.width > 3).count())
+
+
 # -- what interactions change ------------------------------------------------------------------
 
 

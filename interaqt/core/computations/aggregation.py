@@ -25,6 +25,7 @@ from interaqt.core.errors import InvalidComputation, Location, being_declared
 from interaqt.core.expressions import Attr, Const, Expr, Fold, Op, Root, all_of, case
 from interaqt.core.fields import ManySpec, Spec
 from interaqt.core.model import Collection, Property, RecordModel, Reference
+from interaqt.core.record import LazyAttribute
 from interaqt.core.tracing import Tree, trace_value
 from interaqt.core.types import Kind, ValueType
 
@@ -54,6 +55,11 @@ ZEROS: dict[Kind, int | float | Decimal] = {Kind.INT: 0, Kind.FLOAT: 0.0, Kind.D
 
 class Computation(Spec):
     """What stands behind an attribute that the framework keeps."""
+
+    @property
+    def follows_row(self) -> bool:
+        """Whether it is worked out from the row itself, so that a row of another kind has none."""
+        return False
 
 
 @attrs.frozen(eq=False)
@@ -184,6 +190,7 @@ class Target:
         name = f"{self.attribute.name}__{suffix}"
         kept = Property(
             record=record,
+            owner=self.attribute.owner,
             name=name,
             location=self.attribute.location,
             type=type,
@@ -233,6 +240,9 @@ class Aggregation(Computation):
 
 def source_of(over: Any, name: str, location: Location) -> ManySpec | type[Any]:
     """What an aggregation runs over, if it is one of the things that it can run over."""
+    if isinstance(over, LazyAttribute) and isinstance(over.spec, ManySpec):
+        # That of a class which the own one inherits from: Content.likes.
+        return over.spec
     if isinstance(over, type) and "__iq_record__" in vars(over):
         return over
     if not isinstance(over, ManySpec):

@@ -62,7 +62,7 @@ def resolve_change(model: Model, attribute: Property | Reference, transition: Tr
 
     def over_event_and_record(callback: Callable[..., Any]) -> Next:
         takes_both = check_event_callback(
-            callback, interaction, subject, transition.location, record=str(attribute.record)
+            callback, interaction, subject, transition.location, record=str(attribute.owner)
         )
         return callback if takes_both else lambda event, record: callback(event)
 
@@ -90,11 +90,10 @@ def _target(
     if transition.record is not None:
         check_event_callback(transition.record, interaction, subject, transition.location)
         return transition.record, None
-    table = attribute.record.root
-    fitting = [each for each in interaction.items.values() if each.record and each.record.root is table]
+    fitting = [each for each in interaction.items.values() if each.record and each.record.is_a(attribute.owner)]
     if len(fitting) != 1:
         raise InvalidComputation(
-            f"which {attribute.record} to change is not clear: {interaction} has "
+            f"which {attribute.owner} to change is not clear: {interaction} has "
             f"{len(fitting) or 'no'} payload item{'s' * (len(fitting) != 1)} of that type",
             code="on.record",
             subject=subject,

@@ -16,10 +16,11 @@ from interaqt.core.computations.custom_rule import CustomRule, Functions, OwnCus
 from interaqt.core.computations.own import reads_key
 from interaqt.core.computations.rule import HOST
 from interaqt.core.errors import InvalidComputation, Location, being_declared
-from interaqt.core.expressions import TRUE, Root, all_of
+from interaqt.core.expressions import TRUE, Const, Op, Root, all_of
 from interaqt.core.inputs import Inputs, traced_inputs
 from interaqt.core.many import Many
 from interaqt.core.model import Property
+from interaqt.core.parts import belongs
 from interaqt.core.types import Kind, ValueType
 from interaqt.core.values import check_of
 
@@ -221,14 +222,22 @@ class CustomSpec(Aggregation):
         if options.reads is not None and options.state is not attrs.NOTHING:
             options.refuse("state= is what step= goes on from, and with reads= there is no step", "state")
 
+    @property
+    def follows_row(self) -> bool:
+        return self.options.reads is not None
+
     def resolve(self, target: Target) -> CustomRule:
         options, attribute = self.options, target.attribute
         subject, location = f"{attribute}: {target.text}", attribute.location
         state = self._state(target)
+        own, compute = None, options.compute
+        if options.reads is not None:
+            own, mine = _own(options.reads, attribute, subject)
+            compute = options.compute if mine is None else _of_kind_over(options.compute, mine)
         functions = Functions(
             property=attribute,
             text=target.text,
-            compute=options.compute,
+            compute=compute,
             step=options.step,
             state=state,
             nothing=self._nothing(target),
@@ -241,7 +250,7 @@ class CustomSpec(Aggregation):
             condition=all_of(target.collection.where or TRUE, self.matches(target) or TRUE),
             functions=functions,
             inputs=traced_inputs(options.inputs, [target.element], "inputs", subject, location),
-            own=None if options.reads is None else _own(options.reads, attribute, subject),
+            own=own,
         )
 
     def _state(self, target: Target) -> Property | None:
@@ -298,12 +307,15 @@ class OwnCustomSpec(Computation):
         if options.initial is not attrs.NOTHING:
             options.refuse("it is computed when the record is made, so there is no initial value", "initial")
 
+    @property
+    def follows_row(self) -> bool:
+        return True
+
     def resolve(self, attribute: Property) -> OwnCustomRule:
-        subject = f"{attribute}: {self}"
-        functions = Functions(
-            property=attribute, text=str(self), compute=self.options.compute, touches=self.options.touches
-        )
-        return OwnCustomRule(property=attribute, functions=functions, own=_own(self.options.reads, attribute, subject))
+        own, mine = _own(self.options.reads, attribute, f"{attribute}: {self}")
+        compute = self.options.compute if mine is None else _of_kind(self.options.compute)
+        functions = Functions(property=attribute, text=str(self), compute=compute, touches=self.options.touches)
+        return OwnCustomRule(property=attribute, functions=functions, own=own)
 
     def __str__(self) -> str:
         return "Custom(reads=...)"
@@ -312,9 +324,13 @@ class OwnCustomSpec(Computation):
 _STATES = (dict, list, str, int, float, bool)
 
 
-def _own(reads: Callable[[Any], Any], attribute: Property, subject: str) -> Inputs:
-    """What is read of the record itself."""
-    own = traced_inputs(reads, [Root(HOST, attribute.record)], "reads", subject, attribute.location)
+def _own(reads: Callable[[Any], Any], attribute: Property, subject: str) -> tuple[Inputs, Inputs | None]:
+    """What is read of the record itself.
+
+    Where it is one of several kinds in a table, whether a row is of that kind is read before it; what
+    the callback reads is answered as well then.
+    """
+    own = traced_inputs(reads, [Root(HOST, attribute.owner)], "reads", subject, attribute.location)
     if any(map(reads_key, own.exprs)):
         raise InvalidComputation(
             f"it reads {attribute.record.key}, which the database counts when the row is made",
@@ -323,4 +339,17 @@ def _own(reads: Callable[[Any], Any], attribute: Property, subject: str) -> Inpu
             location=attribute.location,
             hint="give the record a UUID key, which is made before its row",
         )
-    return own
+    within = belongs(attribute.owner, Root(HOST, attribute.record))
+    if within == TRUE:
+        return own, None
+    values = (Op("case", (within, each, Const(None, each.type.optional())), each.type.optional()) for each in own.exprs)
+    return Inputs((within, *values), False), own
+
+
+def _of_kind(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Asked of every row of a table, and answered for those of one kind."""
+    return lambda is_mine, *values: compute(*values) if is_mine else None
+
+
+def _of_kind_over(compute: Callable[..., Any], own: Inputs) -> Callable[..., Any]:
+    return lambda values, rows: compute(own.given(values[1:]), rows) if values[0] else None

@@ -12,9 +12,10 @@ from interaqt.core.computations.change import interaction_of
 from interaqt.core.errors import InvalidComputation, Location
 from interaqt.core.event import Event
 from interaqt.core.event_stand_in import event_fields
-from interaqt.core.expressions import Expr, Root
+from interaqt.core.expressions import Expr, Root, all_of
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import Model, RecordModel
+from interaqt.core.parts import belongs
 from interaqt.core.tracing import trace_value
 
 __all__ = ["Deletion", "Ending", "deleted_by", "resolve_ending"]
@@ -63,9 +64,11 @@ class Ending:
     interaction: InteractionModel
     condition: Expr
     name: str
+    owner: RecordModel
+    """Where it is declared: of its kind are the records that it ends."""
 
     def __str__(self) -> str:
-        return f"{self.record}.{self.name}"
+        return f"{self.owner}.{self.name}"
 
 
 def resolve_ending(model: Model, record: RecordModel, deletion: Deletion) -> Ending:
@@ -73,4 +76,5 @@ def resolve_ending(model: Model, record: RecordModel, deletion: Deletion) -> End
     interaction = interaction_of(model, deletion.source, subject, deletion.location)
     arguments = [Root(HOST, record), event_fields(interaction, model.user)]
     condition = trace_value(deletion.function, arguments, BOOL, subject=subject, location=deletion.location)
-    return Ending(record, interaction, condition, deletion.name)
+    table = record.root
+    return Ending(table, interaction, all_of(belongs(record, Root(HOST, table)), condition), deletion.name, record)

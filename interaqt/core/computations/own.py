@@ -10,9 +10,10 @@ import attrs
 from interaqt.core.computations.aggregation import Computation
 from interaqt.core.computations.rule import HOST, ValueRule
 from interaqt.core.errors import InvalidAttribute
-from interaqt.core.expressions import Attr, Expr, Root, children
+from interaqt.core.expressions import TRUE, Attr, Const, Expr, Root, case, children
 from interaqt.core.fields import ComputedSpec
 from interaqt.core.model import Property, RecordModel
+from interaqt.core.parts import belongs
 from interaqt.core.tracing import trace_value
 from interaqt.core.types import Kind
 
@@ -24,6 +25,10 @@ class StoredComputed(Computation):
 
     def __init__(self, spec: ComputedSpec) -> None:
         self.location, self.name = spec.location, spec.name
+
+    @property
+    def follows_row(self) -> bool:
+        return True
 
     def __str__(self) -> str:
         return "computed(stored=True)"
@@ -76,8 +81,10 @@ def resolve_stored(property: Property, spec: ComputedSpec) -> OwnRule:
             location=property.location,
             hint="leave stored=True out, or store the part of it that matters",
         )
-    root = Root(HOST, property.record)
-    expr = trace_value(spec.function, [root], property.type, subject=subject, location=property.location)
+    root = Root(HOST, property.owner)
+    # As its class has it: the table has None where a row is of another kind.
+    type = property.owner.attributes[property.name].type  # type: ignore[attr-defined]
+    expr = trace_value(spec.function, [root], type, subject=subject, location=property.location)
     if reads_key(expr):
         raise InvalidAttribute(
             f"it reads {property.record.key}, which the database counts when the row is made",
@@ -86,7 +93,12 @@ def resolve_stored(property: Property, spec: ComputedSpec) -> OwnRule:
             location=property.location,
             hint="give the record a UUID key, which is made before its row, or leave stored=True out",
         )
-    return OwnRule(property=property, expr=expr)
+    table = property.record
+    within = belongs(property.owner, Root(HOST, table))
+    if within == TRUE:
+        return OwnRule(property=property, expr=expr)
+    # What one kind of several in a table has is None in the rows of the others.
+    return OwnRule(property=property, expr=case(within, expr, Const(None, property.type.optional())))
 
 
 def reads_key(expr: Expr) -> bool:

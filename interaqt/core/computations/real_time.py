@@ -13,10 +13,11 @@ from interaqt.core.computations.aggregation import Computation
 from interaqt.core.computations.own import OwnRule, reads_key
 from interaqt.core.computations.rule import HOST
 from interaqt.core.errors import InvalidComputation, Location, being_declared
-from interaqt.core.expressions import Attr, Expr, Root, replace
+from interaqt.core.expressions import TRUE, Attr, Const, Expr, Root, case, replace
 from interaqt.core.model import Property
 from interaqt.core.moments import NOW
 from interaqt.core.next_change import ChangesAlways, depends_on_time, next_change
+from interaqt.core.parts import belongs
 from interaqt.core.trace_session import describe
 from interaqt.core.tracing import trace_value
 from interaqt.core.types import Kind, ValueType
@@ -50,6 +51,10 @@ class RealTimeSpec(Computation):
                 location=location,
                 hint="write every=dt.timedelta(minutes=1)",
             )
+
+    @property
+    def follows_row(self) -> bool:
+        return True
 
     def __str__(self) -> str:
         return f"RealTime(...{', every=...' if self.every is not None else ''})"
@@ -97,8 +102,10 @@ def resolve_real_time(property: Property, spec: RealTimeSpec) -> RealTimeRule:
 
     if property.type.kind is Kind.JSON:
         raise refuse("a JSON value can't be compared, so that it changes can't be told", "type", "give a part of it")
-    root = Root(HOST, record)
-    expr = trace_value(spec.value, [root, NOW], property.type, subject=subject, location=spec.location)
+    declared = property.owner.attributes[property.name]
+    assert isinstance(declared, Property)
+    root = Root(HOST, property.owner)
+    expr = trace_value(spec.value, [root, NOW], declared.type, subject=subject, location=spec.location)
     if not depends_on_time(expr):
         raise refuse(
             "it is the same at every moment: it does not read the time, its second argument",
@@ -120,6 +127,12 @@ def resolve_real_time(property: Property, spec: RealTimeSpec) -> RealTimeRule:
             "say how old the value may become: every=dt.timedelta(minutes=1); or give what changes now and then: "
             "a comparison, now.date(), or whole units, (now - since) // dt.timedelta(minutes=1)",
         ) from None
+    within = belongs(property.owner, Root(HOST, record))
+    if within != TRUE:
+        # What one kind of several in a table has is None in the rows of the others.
+        declared.live = expr
+        expr = case(within, expr, Const(None, property.type.optional()))
+        following = case(within, following, Const(None, following.type.optional()))
     property.live = expr
     until = _beside(property, "until", ValueType(Kind.INT))
     until.index = True
@@ -130,6 +143,7 @@ def _beside(property: Property, suffix: str, type: ValueType) -> Property:
     name = f"{property.name}__{suffix}"
     made = Property(
         record=property.record,
+        owner=property.owner,
         name=name,
         location=property.location,
         # Rows that were there before the computation have none until it is rebuilt.

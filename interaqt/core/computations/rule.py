@@ -73,6 +73,9 @@ class ValueRule(Rule):
     property: Property
     value: Expr | None = None
 
+    def __str__(self) -> str:
+        return str(self.property)
+
     @builtins.property
     def record(self) -> RecordModel:
         return self.property.record

@@ -159,7 +159,11 @@ def resolve_stamp(
     if isinstance(found, Reference) and not all(each is ANY or each is None for each in (spec.to, spec.leaving)):
         raise error("of a reference only to=None and leaving=None are known before there are records", "state")
     _require_told(record, found, spec, error)
-    return Stamp(property, found, kind, spec.to, spec.leaving)
+    # As the table has them, in which there may be rows of other kinds.
+    written, told = (record.root.attributes[each.name] for each in (property, found))
+    assert isinstance(written, Property | Reference)
+    assert isinstance(told, Property | Reference)
+    return Stamp(written, told, kind, spec.to, spec.leaving)
 
 
 def _kind(model: Model, property: Property | Reference, kind: StampKind, error: Any) -> Any:
@@ -181,7 +185,7 @@ def _kind(model: Model, property: Property | Reference, kind: StampKind, error: 
 
 def _require_told(record: RecordModel, attribute: Property | Reference, spec: StampSpec, error: Any) -> None:
     """Refuse a stamp that nothing ever writes."""
-    changes = [each for each in record.changes if each.attribute is attribute]
+    changes = [each for each in record.root.changes if each.attribute is attribute]
     if any(each.asks or each.moves is None for each in changes):
         return
     moves = [(state, after) for each in changes for state, after in (each.moves or {}).items()]

@@ -80,7 +80,7 @@ def warn_of_unreachable_states(attribute: Property, initial: Any, changes: Seque
     missing = [repr(each) for each in states if each not in reached]
     if missing:
         warnings.warn_explicit(
-            f"{attribute}: no move leads to {', '.join(missing)} from {initial!r}, so no {attribute.record} is ever "
+            f"{attribute}: no move leads to {', '.join(missing)} from {initial!r}, so no {attribute.owner} is ever "
             "in that state; leave it out of the type, or let an interaction lead there",
             DeclarationWarning,
             attribute.location.file,

@@ -73,11 +73,12 @@ class Creation:
 
 @attrs.frozen(eq=False)
 class Variant:
-    """One record that a source may have: the ``index``-th one, where ``condition`` holds."""
+    """One record that a source may have: the ``index``-th one, of kind ``record``, where ``condition`` holds."""
 
     index: int
     condition: Expr
     values: dict[str, Expr]
+    record: RecordModel
 
 
 @attrs.frozen(eq=False)
@@ -96,6 +97,9 @@ class Derivation(Rule):
     name: str
 
     root = SOURCE
+
+    def __str__(self) -> str:
+        return f"{self.link.owner}.{self.name}"
 
     @property
     def location(self) -> Location:
@@ -117,7 +121,7 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
     subject = f"{record}.{transform.name}: {transform}"
     if interaction is not None:
         check_event_callback(transform.make, interaction, subject, transform.location)
-        record.creations.append(Creation(record, interaction, transform.make, transform.name, transform.location))
+        record.root.creations.append(Creation(record, interaction, transform.make, transform.name, transform.location))
         return
     source = model.record(transform.source)
     if source is None:
@@ -138,55 +142,69 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
             location=transform.location,
             hint=f"let them follow from the records that {source} is about, and read {source}.some_value in it",
         )
-    table = source.root
-    if table is record.root:
+    table, made = source.root, record.root
+    if table is made:
+        message, hint = f"a {record} that makes another {record} has no end", ""
+        if source.made_as is not record:
+            both = f"{source.made_as} and {record} are kinds of {made}"
+            message = f"{both} and lie in one table, which would follow from itself"
+            hint = f"let an interaction make both, or declare {record} as an entity of its own"
         raise InvalidComputation(
-            f"a {record} that makes another {record} has no end",
-            code="transform.self",
-            subject=subject,
-            location=transform.location,
+            message, code="transform.self", subject=subject, location=transform.location, hint=hint
         )
     tree = trace(transform.make, [Root(SOURCE, source)], subject=subject, location=transform.location)
+    # Kinds that lie in one table may each have a transform of the same name.
+    prefix = f"{transform.name}_" if record.condition is None else f"{record.name.lower()}__{transform.name}_"
     link = Reference(
-        record=record,
-        name=f"{transform.name}__source",
+        record=made,
+        owner=record,
+        name=f"{prefix}_source",
         location=transform.location,
         type=table.type.optional(),
-        column=f"{transform.name}__source",
+        column=f"{prefix}_source",
         target=table,
         hidden=True,
         # The engine deletes what a source made before the source.
         on_delete="cascade",
     )
     position = Property(
-        record=record,
-        name=f"{transform.name}__index",
+        record=made,
+        owner=record,
+        name=f"{prefix}_index",
         location=transform.location,
         type=INT.optional(),
-        column=f"{transform.name}__index",
+        column=f"{prefix}_index",
         hidden=True,
     )
-    record.attributes |= {link.name: link, position.name: position}
-    record.unique = (*record.unique, (link.name, position.name))
+    made.attributes |= {link.name: link, position.name: position}
+    made.unique = (*made.unique, (link.name, position.name))
     # What leaves a view takes with it what it made there.
     within = belongs(source, Root(SOURCE, table))
-    variants = tuple(_variants(tree, (within,), record, subject, transform.location))
-    record.derivations.append(Derivation(record, table, variants, link, position, transform.name))
+    kinds = {each.cls: each for each in record.kinds}
+    variants = tuple(_variants(tree, (within,), record, kinds, subject, transform.location))
+    made.derivations.append(Derivation(made, table, variants, link, position, transform.name))
 
 
 def _variants(
-    tree: Tree, path: tuple[Expr, ...], record: RecordModel, subject: str, location: Location
+    tree: Tree,
+    path: tuple[Expr, ...],
+    record: RecordModel,
+    kinds: Mapping[type, RecordModel],
+    subject: str,
+    location: Location,
 ) -> list[Variant]:
     if isinstance(tree, Branch):
+        holds = in_tables(tree.condition)
         return [
-            *_variants(tree.then, (*path, in_tables(tree.condition)), record, subject, location),
-            *_variants(tree.otherwise, (*path, negate(in_tables(tree.condition))), record, subject, location),
+            *_variants(tree.then, (*path, holds), record, kinds, subject, location),
+            *_variants(tree.otherwise, (*path, negate(holds)), record, kinds, subject, location),
         ]
     assert isinstance(tree, Leaf)
     made = tree.value if isinstance(tree.value, list | tuple) else [] if tree.value is None else [tree.value]
     found = []
     for index, each in enumerate(made):
-        if not isinstance(each, Construction) or each.record_class is not record.cls:
+        kind = kinds.get(each.record_class) if isinstance(each, Construction) else None
+        if kind is None:
             shown = f"{each.record_class.__name__}(...)" if isinstance(each, Construction) else repr(each)
             raise InvalidComputation(
                 f"it stands in {record}, so it answers {record}(...), a list of them, or None, not {shown}",
@@ -194,9 +212,9 @@ def _variants(
                 subject=subject,
                 location=location,
             )
-        _require_all(record, each.values, subject, location)
-        values = {name: _value(record, name, value, subject, location) for name, value in each.values.items()}
-        found.append(Variant(index, all_of(*path), values))
+        _require_all(kind, each.values, subject, location)
+        values = {name: _value(kind, name, value, subject, location) for name, value in each.values.items()}
+        found.append(Variant(index, all_of(*path), values, kind))
     return found
 
 
