@@ -4,6 +4,7 @@ import importlib as _importlib
 import typing as _typing
 
 from interaqt.builtins.conditions import Condition, condition
+from interaqt.core.asynchronous import Asynchronous
 from interaqt.core.causes import find_constraint_violation_error, has_error_code
 from interaqt.core.computations import (
     DELETED,
@@ -86,8 +87,10 @@ from interaqt.runtime.reliance import GlobalDependenceWarning
 from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import RecordChange, SideEffect, side_effect
 from interaqt.runtime.system import MonoSystem
+from interaqt.runtime.task_record import Task
 from interaqt.runtime.together import BusinessTransaction
 from interaqt.runtime.verify import Difference
+from interaqt.runtime.worker import TaskReport, Worker
 from interaqt.storage.query import Query
 from interaqt.storage.storage import Storage
 
@@ -100,6 +103,7 @@ __all__ = [
     "DELETED",
     "UNKNOWN",
     "Any",
+    "Asynchronous",
     "Average",
     "BusinessTransaction",
     "Check",
@@ -166,6 +170,8 @@ __all__ = [
     "Storage",
     "StorageError",
     "Summation",
+    "Task",
+    "TaskReport",
     "TraceError",
     "TransactionAbortedError",
     "TransactionCapabilityError",
@@ -176,6 +182,7 @@ __all__ = [
     "Unique",
     "UnresolvedName",
     "WeightedSummation",
+    "Worker",
     "change_count",
     "changed_at",
     "changed_by",

@@ -157,9 +157,11 @@ class MySQLDB(PooledDatabase[Session]):
                     made = _CREATED.match(statement)
                     if made:
                         created.append(made[1])
+                session.execute_now("COMMIT")  # what changes rows only is not final by itself
             except BaseException:
                 session.error = None
                 with contextlib.suppress(pymysql.MySQLError):
+                    session.execute_now("ROLLBACK")
                     for table in reversed(created):
                         session.execute_now(f"DROP TABLE {table}".replace("%", "%%"))
                 raise

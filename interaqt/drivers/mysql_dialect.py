@@ -204,6 +204,10 @@ class MySQLDialect(Dialect):
 
     # -- text ------------------------------------------------------------------------------
 
+    def renew(self, query: Any, columns: Sequence[str], changes: Mapping[Any, peewee.Node]) -> Any:
+        # Which unique values are the same is not asked there.
+        return query.on_conflict(update=changes)
+
     def paramstyle(self, pieces: Sequence[str]) -> str:
         return "%s".join(piece.replace("%", "%%") for piece in pieces)
 

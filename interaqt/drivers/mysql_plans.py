@@ -108,6 +108,8 @@ def _select(query: Any, dialect: MySQLDialect) -> Plan:
 
 
 def _insert(query: Any, dialect: MySQLDialect) -> Plan:
+    if query._on_conflict is not None and query._on_conflict._update:
+        return Plan((query,))
     key = peewee.Column(query.table, query.table.record.key.column)
     if isinstance(query._insert, Mapping) and not query._insert:
         query = peewee.Insert(query.table, {key: peewee.SQL("DEFAULT")}, returning=query._returning)

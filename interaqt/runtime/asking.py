@@ -10,10 +10,12 @@ from interaqt.core.computations import CustomRule, OwnCustomRule
 from interaqt.core.computations.rule import HOST
 from interaqt.core.evaluate import compile_tuple
 from interaqt.core.expressions import Expr
-from interaqt.runtime.adjust import image_source, is_local, read_images, type_of
+from interaqt.runtime.adjust import is_local, read_images, type_of
+from interaqt.runtime.completion import row_source
 from interaqt.runtime.custom_inputs import Given, InPython, converted
 from interaqt.runtime.custom_values import CustomValues
 from interaqt.storage.database import Executor
+from interaqt.storage.moment import present
 from interaqt.storage.prepared import Image, PreparedRows
 from interaqt.storage.states import PLACE, states_of
 
@@ -52,7 +54,7 @@ class Asking:
 
     @cached_property
     def _local_values(self) -> Any:
-        return compile_tuple(self._own, [HOST], image_source)
+        return compile_tuple(self._own, [HOST], row_source, given={"present": present})
 
     @cached_property
     def _in_python(self) -> InPython:

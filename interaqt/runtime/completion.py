@@ -22,7 +22,7 @@ from interaqt.runtime.graph import Graph
 from interaqt.storage.moment import present
 from interaqt.storage.prepared import Image
 
-__all__ = ["Completion", "put"]
+__all__ = ["Completion", "put", "row_source"]
 
 
 class Completion:
@@ -120,7 +120,7 @@ class Completion:
     @cached_property
     def _functions(self) -> list[tuple[str, Callable[[Image], Any]]]:
         return [
-            (each.name, compile_function(expr, [HOST], _source, given={"present": present}))
+            (each.name, compile_function(expr, [HOST], row_source, given={"present": present}))
             for each, expr in self._whole.items()
             if each in self.local
         ]
@@ -130,7 +130,8 @@ class Completion:
         return (each for each in self._functions if each[0] in names)
 
 
-def _source(expr: Expr) -> str | None:
+def row_source(expr: Expr) -> str | None:
+    """The Python of what is read of a row, and of the present moment."""
     return "present()" if expr == NOW else image_source(expr)
 
 

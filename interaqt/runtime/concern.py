@@ -16,6 +16,7 @@ from interaqt.core.model import RecordModel
 from interaqt.runtime.custom import CustomUpdate
 from interaqt.runtime.graph import Path
 from interaqt.runtime.reaction import Pair, Reaction, Step
+from interaqt.runtime.requests import Requests
 from interaqt.runtime.row_states import RowStates
 from interaqt.runtime.spread import Cut
 from interaqt.storage.prepared import KEY, Prepared
@@ -39,7 +40,7 @@ class Concern(Reaction):
         self,
         planner: Planner,
         rule: CustomRule | OwnCustomRule,
-        update: CustomUpdate,
+        update: CustomUpdate | Requests,
         record: RecordModel,
         near: bool,
         paths: Sequence[Path],

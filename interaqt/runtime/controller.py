@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from interaqt.core.dictionary import DictionaryMeta
 from interaqt.core.errors import (
     DispatchError,
     InvalidEntity,
+    InvalidQuery,
     NestedDispatchError,
     NotInstalled,
     SetupError,
@@ -39,13 +40,17 @@ from interaqt.runtime.result import DispatchResult
 from interaqt.runtime.side_effects import SideEffect
 from interaqt.runtime.sweeping import Sweeper
 from interaqt.runtime.system import MonoSystem
+from interaqt.runtime.task_record import Task, asynchronous, task_record
+from interaqt.runtime.tasks import Tasks
 from interaqt.runtime.telling import Telling
 from interaqt.runtime.ticking import Ticker
 from interaqt.runtime.together import BusinessTransaction, Together
 from interaqt.runtime.transaction import ATTEMPTS, Transactions
 from interaqt.runtime.verify import Difference, verify
+from interaqt.runtime.worker import TaskReport, work_off
 from interaqt.runtime.writer import DirectWriter
 from interaqt.storage.moment import require_moment
+from interaqt.storage.queue import QueueStatements
 from interaqt.storage.schema import Schema
 from interaqt.storage.storage import Storage
 
@@ -89,15 +94,18 @@ class Controller:
         if events is not None:
             event = self.model.records[InteractionEvent]
             event.retention = resolve_retention(self.model, event, _retention(events))
-        requests = ledger_record()
-        schema = Schema(self.model, system.database, [requests])
+        requests, computed = ledger_record(), asynchronous(self.model)
+        internal = [requests, task_record()] if computed else [requests]
+        schema = Schema(self.model, system.database, internal)
+        queue = QueueStatements(schema, internal[1], computed) if computed else None
         self._ledger = cache(lambda: Ledger(schema, requests))
         promise = idempotency or Idempotency()
         storage = Storage(schema, clock)
         observed = {_observed(self.model, each) for each in side_effects}
-        self._planner = Planner(self.model, schema, frozenset(observed))
+        self._planner = Planner(self.model, schema, frozenset(observed), queue)
         self._transactions = Transactions(storage, self._planner)
         telling = Telling(self._planner, storage, side_effects)
+        self._tasks = cache(lambda: Tasks(self._transactions, telling))
         self._dispatches = {
             cls: InteractionDispatch(self._transactions, interaction, telling, self._ledger, promise)
             for cls, interaction in self.model.interactions.items()
@@ -243,10 +251,47 @@ class Controller:
         return self._rebuilder.run(self.system.storage.record_of(record).root, attribute, batch, progress)
 
     def verify(self) -> list[Difference]:
-        """Work every derived value out anew, in SQL, and answer the differences from what is stored."""
+        """Work every derived value out anew, as of one moment, and answer the differences from what is stored.
+
+        It is done in SQL, and by ``compute=`` of what Python computes. What a worker is to compute
+        or has failed to, see :meth:`tasks`, is left alone.
+        """
         missing = self._dictionaries.differences()
-        with self.system.storage.executor() as executor:
-            return [*missing, *verify(self._planner, executor)]
+        storage = self.system.storage
+        if storage.transaction is not None:
+            return [*missing, *verify(self._planner, storage.transaction)]
+        tx = storage.database.begin(read_only=True)
+        try:
+            return [*missing, *verify(self._planner, tx)]
+        finally:
+            tx.rollback()
+
+    def run_tasks(self, limit: int | None = None) -> TaskReport:
+        """Do here what workers are asked to compute, one after the other: all that is due, or at most so many.
+
+        For tests, and for jobs that run now and then; see :class:`~interaqt.Worker`.
+        """
+        return work_off(self._ready_tasks(), limit)
+
+    def tasks(
+        self, attribute: str | None = None, *, status: Literal["waiting", "running", "failed"] | None = None
+    ) -> list[Task]:
+        """What is asked of workers and not done: of one attribute, ``"Post.summary"``, or of one status."""
+        return list(self._ready_tasks().listed(attribute, status))
+
+    def retry_task(self, task: Task) -> bool:
+        """Have a task that has failed done after all; False where it has not failed any more."""
+        return self._ready_tasks().retry(task)
+
+    def _ready_tasks(self) -> Tasks:
+        self._require_ready()
+        if not self._tasks().rules:
+            raise InvalidQuery(
+                "nothing of this model is computed by workers",
+                code="tasks.none",
+                hint="write iq.Custom(..., asynchronous=iq.Asynchronous())",
+            )
+        return self._tasks()
 
     def sweep(self, batch: int = 1000, *, batches: int | None = None) -> dict[str, int]:
         """Delete what is kept no longer; answers how many records of each kind that were.

@@ -110,6 +110,13 @@ class CustomUpdate(HostUpdate):
                     fresh[host] = self._values.computed(self._with_own(held[host], given[host]))
         self._write(run, held, fresh, quietly)
 
+    def put(self, run: Run, host: Any, kept: tuple[Any, ...]) -> bool:
+        """Write a value that was computed elsewhere; False where there is no such host."""
+        images = map(self._held_reader.image, self._held.run(run.tx, [{KEY: host}]).fetchall())
+        held = {image[self.host.key.name]: image for image in images}
+        self._write(run, held, {host: kept} if host in held else {}, quietly=False)
+        return host in held
+
     def _stepped(self, image: Image, moves: Sequence[tuple[State | None, State | None]]) -> tuple[Any, ...] | None:
         kept = tuple(image[each.name] for each in self.kept)
         for move in moves:

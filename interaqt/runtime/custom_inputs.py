@@ -45,6 +45,15 @@ class CustomInputs:
         others = self.rows.run(executor, keys) if self.rule.inputs is not None else None
         return lambda: self._given(hosts, selves, others)
 
+    def existing(self, executor: Executor, hosts: Sequence[Any]) -> set[Any]:
+        """Those of the hosts that there are."""
+        rows = self._existing.run(executor, [{KEY: key} for key in hosts]).fetchall()
+        return {converted(row, self._own_converters[:1])[0] for row in rows}
+
+    @cached_property
+    def _existing(self) -> PreparedRows:
+        return own_of(self.planner.statements, Root(HOST, self.rule.record), ())
+
     def _given(self, hosts: Sequence[Any], selves: Any, others: Any) -> Mapping[Any, Given]:
         own: dict[Any, Any] = {}
         for row in () if selves is None else selves.fetchall():

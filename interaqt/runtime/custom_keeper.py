@@ -21,6 +21,8 @@ from interaqt.runtime.custom_values import CustomValues
 from interaqt.runtime.graph import Path, reads_of
 from interaqt.runtime.keeper import Again, Difference, Keeper, Part, Reach
 from interaqt.runtime.pages import pages_of
+from interaqt.runtime.requests import Forgetting, Requests
+from interaqt.runtime.updates import asking
 from interaqt.storage.database import Executor
 from interaqt.storage.inputs import own_of
 from interaqt.storage.prepared import KEY
@@ -36,13 +38,19 @@ BATCH = 500
 
 class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
     @cached_property
-    def update(self) -> CustomUpdate:
-        return CustomUpdate(self.planner, self.rule)
+    def update(self) -> CustomUpdate | Requests:
+        return asking(self.planner, self.rule)
 
     def came(self) -> Iterator[Part]:
-        # What is read of the record itself is there before its row is made: see ``completion``.
         if isinstance(self.rule, CustomRule):
             yield self._compared(self.rule)
+        elif isinstance(self.update, Requests):
+            yield self._concern(self.rule.record, False, (), ((),))
+        # Else the value is in the row from the beginning: see ``asking``.
+
+    def host_went(self) -> Iterator[Part]:
+        if isinstance(self.update, Requests):
+            yield Part(("forget", self.rule.record), self.rule, lambda rules: Forgetting(self.planner, rules))
 
     def went(self) -> Iterator[Part]:
         if not isinstance(self.rule, CustomRule):
@@ -102,16 +110,22 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
         return self.rule.record
 
     def again(self) -> Again:
-        def compute(run: Run, keys: Sequence[Any]) -> None:
-            self.update.compute(run, dict.fromkeys(sorted(keys)))
-
-        return compute
+        update = self.update
+        if isinstance(update, Requests):
+            return update.request
+        return lambda run, keys: update.compute(run, dict.fromkeys(sorted(keys)))
 
     def quietly(self, run: Run, keys: Sequence[Any]) -> None:
-        self.update.compute(run, dict.fromkeys(keys), quietly=True)
+        if isinstance(self.update, Requests):
+            self.update.request(run, keys)
+        else:
+            self.update.compute(run, dict.fromkeys(keys), quietly=True)
 
     def differences(self, executor: Executor) -> Iterator[Difference]:
         host, property = self.rule.record, self.rule.property
+        options = self.rule.functions.asynchronous
+        if options is not None and not options.repeatable:
+            return
         root = Root(HOST, host)
         inputs, values = CustomInputs(self.planner, self.rule), CustomValues(self.rule)
         statement = own_of(self.planner.statements, root, [Attr(root, property.name, property.type)])
@@ -121,11 +135,19 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
             rows = statement.run(executor, [{KEY: key} for key in keys]).fetchall()
             stored = dict(converted(row, converters) for row in rows)
             given = inputs.ask(executor, keys)()
+            # What is asked for is not done yet.
+            unfinished = self._unfinished(executor, keys) if options is not None else set()
             for key in keys:
-                if key in stored:
+                if key in stored and key not in unfinished:
                     expected = values.computed(given[key])[0]
                     if not self._agree(values, stored[key], expected):
                         yield Difference(str(self.rule), key, stored[key], expected)
+
+    def _unfinished(self, executor: Executor, keys: Sequence[Any]) -> set[Any]:
+        hosts = {str(key): key for key in keys}
+        rows = [{"host": host} for host in hosts]
+        found = self.planner.queue.unfinished.run(executor, rows, {"attribute": str(self.rule)}).fetchall()
+        return {hosts[host] for (host,) in found}
 
     def _agree(self, values: CustomValues, stored: Any, expected: Any) -> bool:
         if self.rule.property.type.kind is Kind.FLOAT and stored is not None and expected is not None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 
 from interaqt.core.computations import CustomRule, OwnCustomRule
@@ -10,7 +14,7 @@ from interaqt.core.model import Property
 from interaqt.runtime.custom_inputs import Given
 from interaqt.storage.convert import as_stored, comparable
 
-__all__ = ["CustomValues"]
+__all__ = ["CustomValues", "finished"]
 
 
 class CustomValues:
@@ -23,7 +27,28 @@ class CustomValues:
 
     def computed(self, given: Given) -> tuple[Any, ...]:
         """What is kept where the function is given that."""
-        return self.stored(self.rule.computed(given.own, given.rows))
+        arguments = self.rule.arguments(given.own, given.rows)
+        functions = self.rule.functions
+        if arguments is None:
+            return self.stored(functions.on_nothing)
+        answer = functions.answer(arguments)
+        if isawaitable(answer):
+            answer = finished(functions.awaited(answer))
+        return self.stored(functions.checked(answer))
+
+    async def awaited(self, given: Given, call: Callable[[Callable[[], Any]], Awaitable[Any]]) -> tuple[Any, ...]:
+        """The same in an event loop; ``call`` calls a function that may take its time."""
+        arguments = self.rule.arguments(given.own, given.rows)
+        functions = self.rule.functions
+        if arguments is None:
+            return self.stored(functions.on_nothing)
+        if iscoroutinefunction(functions.compute):
+            answer = functions.answer(arguments)
+        else:
+            answer = await call(lambda: functions.answer(arguments))
+        if isawaitable(answer):
+            answer = await functions.awaited(answer)
+        return self.stored(functions.checked(answer))
 
     def stored(self, kept: tuple[Any, ...]) -> tuple[Any, ...]:
         try:
@@ -36,3 +61,26 @@ class CustomValues:
     def same(self, kept: Property, one: Any, other: Any) -> bool:
         form = self._comparable[kept]
         return bool(form(one) == form(other))
+
+
+def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine answers, waited for here, whether an event loop is running or not."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

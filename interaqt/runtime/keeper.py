@@ -84,6 +84,10 @@ class Keeper(ABC, Generic[R]):
     def went(self) -> Iterator[Part]:
         """What it means that a row of the source is gone."""
 
+    def host_went(self) -> Iterator[Part]:
+        """What it means that the record is gone of which it kept something."""
+        return iter(())
+
     @abstractmethod
     def changed(self, reach: Reach) -> Iterator[Part]:
         """What a change means."""

@@ -27,6 +27,7 @@ from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.watching import Watching
 from interaqt.storage.prepared import PreparedRows, Reader, Stored
+from interaqt.storage.queue import QueueStatements
 from interaqt.storage.schema import Schema
 from interaqt.storage.statements import Statements
 
@@ -38,8 +39,18 @@ Reactions = tuple[Reaction, ...]
 class Planner:
     """Plans for one model in one database; each is made when first needed, and kept."""
 
-    def __init__(self, model: Model, schema: Schema, observed: frozenset[RecordModel] = frozenset()) -> None:
-        """``observed`` are records and views of whose every change somebody wants to be told."""
+    def __init__(
+        self,
+        model: Model,
+        schema: Schema,
+        observed: frozenset[RecordModel] = frozenset(),
+        queue: QueueStatements | None = None,
+    ) -> None:
+        """``observed`` are records and views of whose every change somebody wants to be told.
+
+        ``queue`` is where asynchronous computations are asked for, if there are any.
+        """
+        self._queue = queue
         self.model = model
         self.schema = schema
         self.graph = Graph(model)
@@ -72,6 +83,12 @@ class Planner:
         if record not in self._identified:
             self._identified[record] = Identified(self, record)
         return self._identified[record]
+
+    @property
+    def queue(self) -> QueueStatements:
+        """Where asynchronous computations are asked for."""
+        assert self._queue is not None, "only a model without asynchronous computations has none"
+        return self._queue
 
     def referring(self, reference: Reference) -> tuple[PreparedRows, Reader]:
         """Finds the records whose reference leads to one with a given key; reads their keys and the reference."""
@@ -161,6 +178,8 @@ class Planner:
         for rule in self.graph.rules:
             if rule.source is record:
                 yield from self.keeper(rule).went()
+            if rule.record is record:
+                yield from self.keeper(rule).host_went()
 
     def _changed(self, record: RecordModel, names: frozenset[str]) -> Iterator[Part]:
         concerned = []

@@ -204,6 +204,10 @@ class Dialect(ABC):
         """The INSERT, leaving out rows of which there is one with the same values in the columns, which are unique."""
         return query.on_conflict(action="nothing", conflict_target=list(columns))
 
+    def renew(self, query: Any, columns: Sequence[str], changes: Mapping[Any, Node]) -> Any:
+        """The INSERT, making changes instead to rows with the same values in the columns, which are unique."""
+        return query.on_conflict(conflict_target=list(columns), update=changes)
+
     def plan(self, query: Node) -> Plan:
         """The statements that do what the query says, on a database that cannot do it by one."""
         return Plan((query,))

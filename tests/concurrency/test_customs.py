@@ -135,3 +135,63 @@ def test_votes_and_what_they_are_worth(at_once: AtOnce) -> None:
         worth = sorted(vote.weight * vote.voter.trust for vote in poll.votes)
         assert (poll.result, poll.total, poll.moved, poll.count) == (worth, sum(worth), sum(worth), len(worth))
         assert poll.heading == f"{poll.title}{sum(worth)}"
+
+
+@iq.interaction
+class Slip:
+    box: Box
+    number: int
+
+
+@iq.interaction
+class Adjust:
+    factor: Factor
+    value: int
+
+
+@iq.entity
+class Factor:
+    id: int = iq.key()
+    value: int = iq.field(default=1, changes=iq.on(Adjust, set=lambda e: e.payload.value))
+
+
+@iq.entity
+class Box:
+    """Nothing but its value is kept, so nothing else holds it."""
+
+    id: int = iq.key()
+    papers: Many[Paper] = iq.many(inverse="box")
+
+    numbers: list[int] = iq.Custom(papers, inputs=lambda paper: paper.number * paper.factor.value, compute=sorted)
+
+
+@iq.entity
+class Paper:
+    id: int = iq.key()
+    box: Box
+    factor: Factor
+    number: int
+
+    put = iq.Transform(Slip, lambda e: Paper(box=e.payload.box, factor=e.user, number=e.payload.number))
+
+
+def papers(me: Me) -> None:
+    boxes, factors = me.all(Box), me.all(Factor)
+    for _ in range(30):
+        if me.chance.random() < 0.3:
+            me.dispatch(Adjust(factor=me.chance.choice(factors), value=me.chance.randint(1, 9)))
+        else:
+            me.dispatch(Slip(box=me.chance.choice(boxes), number=me.chance.randint(1, 9)), me.chance.choice(factors))
+
+
+def test_a_value_that_nothing_else_holds(at_once: AtOnce) -> None:
+    app = at_once.app(Factor, Box, Paper, Slip, Adjust)
+    storage = app.system.storage
+    for _ in range(2):
+        storage.create(Box())
+        storage.create(Factor())
+
+    assert at_once(papers).outcomes == {"done": PROCESSES * 30}
+
+    for box in storage.query(Box):
+        assert box.numbers == sorted(paper.number * paper.factor.value for paper in box.papers)

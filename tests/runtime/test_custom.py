@@ -702,3 +702,46 @@ def test_what_a_value_of_the_record_itself_costs(make_app: Apps, kind: Any) -> N
         followed = ["SELECT owner", "UPDATE owner", "SELECT mark", "SELECT mark", "SELECT owner", "UPDATE mark"]
     assert sent(lambda: storage.update(bob, name="Rob")) == followed
     assert sent(lambda: storage.update(record, text="b")) == [f"SELECT {name}"]
+
+
+# -- what changes with the clock ------------------------------------------------------------------------
+
+
+@iq.entity
+class Desk:
+    id: int = iq.key()
+    tickets: Many[Ticket] = iq.many(inverse="desk")
+
+    overdue: list[str] = iq.Custom(
+        tickets,
+        inputs=lambda ticket: (ticket.late, ticket.name),
+        compute=lambda rows: [name for late, name in rows if late],
+    )
+
+
+@iq.entity
+class Ticket:
+    id: int = iq.key()
+    desk: Desk
+    name: str
+    due: dt.datetime
+
+    late: bool = iq.RealTime(lambda ticket, now: now > ticket.due)
+    shown: str = iq.Custom(
+        reads=lambda ticket: (ticket.name, ticket.late), compute=lambda name, late: f"{name}{'!' * late}"
+    )
+
+
+def test_what_changes_with_the_clock_is_followed_by_ticks(make_app: Apps) -> None:
+    moment = [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)]
+    app = make_app(Desk, Ticket, clock=lambda: moment[0])
+    storage = app.system.storage
+    desk = storage.create(Desk())
+    first = storage.create(Ticket(desk=desk, name="a", due=moment[0] - dt.timedelta(days=1)))
+    second = storage.create(Ticket(desk=desk, name="b", due=moment[0] + dt.timedelta(days=1)))
+    assert (first.shown, second.shown, storage.get(Desk, desk.id).overdue) == ("a!", "b", ["a"])
+    moment[0] += dt.timedelta(days=2)
+    app.tick()
+    assert storage.get(Ticket, second.id).shown == "b!"
+    assert storage.get(Desk, desk.id).overdue == ["a", "b"]
+    assert app.verify() == []

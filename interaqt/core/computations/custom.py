@@ -6,11 +6,13 @@ that is plain Python, which nobody needs to look into.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 import attrs
 
+from interaqt.core.asynchronous import Asynchronous
 from interaqt.core.computations.aggregation import Aggregation, Computation, Target
 from interaqt.core.computations.custom_rule import CustomRule, Functions, OwnCustomRule, Unknown
 from interaqt.core.computations.own import reads_key
@@ -119,6 +121,134 @@ def Custom(
     touches: int = ...,
     init: Literal[False] = ...,
 ) -> T: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    compute: Callable[[list[V]], Coroutine[Any, Any, T]],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: T,
+    init: Literal[False] = ...,
+) -> T: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    reads: Callable[[Any], W],
+    compute: Callable[[W, list[V]], Coroutine[Any, Any, T]],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: T,
+    init: Literal[False] = ...,
+) -> T: ...
+@overload
+def Custom(
+    *,
+    reads: Callable[[Any], tuple[*Ts]],
+    compute: Callable[[*Ts], Coroutine[Any, Any, T]],
+    asynchronous: Asynchronous,
+    initial: T,
+    init: Literal[False] = ...,
+) -> T: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    compute: Callable[[list[V]], T],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: T,
+    init: Literal[False] = ...,
+) -> T: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    reads: Callable[[Any], W],
+    compute: Callable[[W, list[V]], T],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: T,
+    init: Literal[False] = ...,
+) -> T: ...
+@overload
+def Custom(
+    *,
+    reads: Callable[[Any], tuple[*Ts]],
+    compute: Callable[[*Ts], T],
+    asynchronous: Asynchronous,
+    initial: T,
+    init: Literal[False] = ...,
+) -> T: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    compute: Callable[[list[V]], Coroutine[Any, Any, T]],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: None = ...,
+    init: Literal[False] = ...,
+) -> T | None: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    reads: Callable[[Any], W],
+    compute: Callable[[W, list[V]], Coroutine[Any, Any, T]],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: None = ...,
+    init: Literal[False] = ...,
+) -> T | None: ...
+@overload
+def Custom(
+    *,
+    reads: Callable[[Any], tuple[*Ts]],
+    compute: Callable[[*Ts], Coroutine[Any, Any, T]],
+    asynchronous: Asynchronous,
+    initial: None = ...,
+    init: Literal[False] = ...,
+) -> T | None: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    compute: Callable[[list[V]], T],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: None = ...,
+    init: Literal[False] = ...,
+) -> T | None: ...
+@overload
+def Custom(
+    over: Many[R] | type[R],
+    *,
+    inputs: Callable[[R], V],
+    reads: Callable[[Any], W],
+    compute: Callable[[W, list[V]], T],
+    where: Callable[[R], bool] | None = ...,
+    asynchronous: Asynchronous,
+    initial: None = ...,
+    init: Literal[False] = ...,
+) -> T | None: ...
+@overload
+def Custom(
+    *,
+    reads: Callable[[Any], tuple[*Ts]],
+    compute: Callable[[*Ts], T],
+    asynchronous: Asynchronous,
+    initial: None = ...,
+    init: Literal[False] = ...,
+) -> T | None: ...
 def Custom(
     over: Any = None,
     *,
@@ -129,7 +259,8 @@ def Custom(
     step: Any = None,
     state: Any = attrs.NOTHING,
     initial: Any = attrs.NOTHING,
-    touches: int = TOUCHES,
+    touches: int | None = None,
+    asynchronous: Asynchronous | None = None,
     init: Literal[False] = False,
 ) -> Any:
     """Whatever ``compute`` makes of declared inputs, as plain Python inside the transaction.
@@ -152,11 +283,14 @@ def Custom(
     ``compute`` would, in whatever order records change. With a ``state``, which is kept beside the
     value as JSON, both answer ``(value, state)``, and ``step`` takes ``(value, state, old, new)``.
 
-    ``touches`` is how many records one write may have computed anew; more are a
-    :class:`~interaqt.ComputationError`, and nothing is written.
+    ``touches`` is how many records one write may have computed anew, by default a thousand; more are
+    a :class:`~interaqt.ComputationError`, and nothing is written.
+
+    With ``asynchronous`` a :class:`~interaqt.Worker` computes it, outside any transaction, and the
+    value is ``initial``, or None, until then; ``compute`` may be ``async def`` and reach outside.
     """
     location = Location.of_caller()
-    options = _Options(inputs, reads, compute, where, step, state, initial, touches, location)
+    options = _Options(inputs, reads, compute, where, step, state, initial, touches, asynchronous, location)
     return OwnCustomSpec(options) if over is None else CustomSpec(over, options)
 
 
@@ -172,6 +306,7 @@ class _Options:
     state: Any
     initial: Any
     touches: Any
+    asynchronous: Any
     location: Location
 
     def require(self, *names: str) -> None:
@@ -183,8 +318,54 @@ class _Options:
             if not callable(given):
                 what = "it leaves out" if given is None else f"{given!r} is given for"
                 self.refuse(f"{what} {name}=, which is a callback", name, _EXAMPLES["inputs" in names])
-        if type(self.touches) is not int or self.touches < 1:
+        if self.touches is not None and (type(self.touches) is not int or self.touches < 1):
             self.refuse(f"touches= takes a number of records from 1 on, not {self.touches!r}", "touches")
+        self._require_asynchronous()
+
+    def _require_asynchronous(self) -> None:
+        """Refuse what has no meaning for a worker, or none without one."""
+        if self.asynchronous is None:
+            if iscoroutinefunction(self.compute):
+                self.refuse(
+                    f"compute= is an async def, {self.compute.__name__}, for which a transaction does not wait",
+                    "asynchronous",
+                    "write asynchronous=iq.Asynchronous(), and a worker computes it",
+                )
+            return
+        if not isinstance(self.asynchronous, Asynchronous):
+            self.refuse(
+                f"asynchronous= takes iq.Asynchronous(...), not {self.asynchronous!r}",
+                "asynchronous",
+                "write asynchronous=iq.Asynchronous()",
+            )
+        for name, nothing in (("step", None), ("state", attrs.NOTHING)):
+            if getattr(self, name) is not nothing:
+                self.refuse(
+                    f"{name}= goes on from the present value, which a worker computes as a whole",
+                    "asynchronous",
+                    f"leave {name}= out",
+                )
+        if self.touches is not None:
+            self.refuse(
+                "touches= is how many records a write may have computed, and a worker computes them after it",
+                "asynchronous",
+                "leave touches= out",
+            )
+
+    def first(self, target: Target | Property, error: Callable[..., InvalidComputation]) -> Any:
+        """What an asynchronous value is until it is computed."""
+        attribute = target if isinstance(target, Property) else target.attribute
+        first = None if self.initial is attrs.NOTHING else self.initial
+        wrong = check_of(attribute.type)(first)
+        if wrong is None:
+            return first
+        if self.initial is attrs.NOTHING:
+            raise error(
+                f"until it is computed it is None, but the attribute is declared {attribute.type}",
+                "custom.initial",
+                f"write {attribute.name}: {attribute.type} | None, or give initial=...",
+            )
+        raise error(f"the initial value {wrong}", "custom.initial")
 
     def refuse(self, message: str, code: str, hint: str = "") -> None:
         owner = being_declared()
@@ -232,7 +413,7 @@ class CustomSpec(Aggregation):
         state = self._state(target)
         own, compute = None, options.compute
         if options.reads is not None:
-            own, mine = _own(options.reads, attribute, subject)
+            own, mine = _own(options, attribute, subject)
             compute = options.compute if mine is None else _of_kind_over(options.compute, mine)
         functions = Functions(
             property=attribute,
@@ -242,7 +423,8 @@ class CustomSpec(Aggregation):
             state=state,
             nothing=self._nothing(target),
             no_state=None if state is None else options.state,
-            touches=options.touches,
+            touches=options.touches or TOUCHES,
+            asynchronous=options.asynchronous,
         )
         return CustomRule(
             property=attribute,
@@ -269,6 +451,8 @@ class CustomSpec(Aggregation):
     def _nothing(self, target: Target) -> Any:
         """The value over no records, if that does not depend on the record itself."""
         options = self.options
+        if options.asynchronous is not None:
+            return options.first(target, target.error)
         if options.initial is not attrs.NOTHING:
             wrong = check_of(target.type)(options.initial)
             if wrong is not None:
@@ -304,7 +488,7 @@ class OwnCustomSpec(Computation):
                 options.refuse(
                     f"{name}= is about the records of a collection, and none is given", name, _EXAMPLES[True]
                 )
-        if options.initial is not attrs.NOTHING:
+        if options.initial is not attrs.NOTHING and options.asynchronous is None:
             options.refuse("it is computed when the record is made, so there is no initial value", "initial")
 
     @property
@@ -312,9 +496,20 @@ class OwnCustomSpec(Computation):
         return True
 
     def resolve(self, attribute: Property) -> OwnCustomRule:
-        own, mine = _own(self.options.reads, attribute, f"{attribute}: {self}")
-        compute = self.options.compute if mine is None else _of_kind(self.options.compute)
-        functions = Functions(property=attribute, text=str(self), compute=compute, touches=self.options.touches)
+        options, subject = self.options, f"{attribute}: {self}"
+
+        def error(message: str, code: str, hint: str = "") -> InvalidComputation:
+            return InvalidComputation(message, code=code, subject=subject, location=attribute.location, hint=hint)
+
+        own, mine = _own(options, attribute, subject)
+        functions = Functions(
+            property=attribute,
+            text=str(self),
+            compute=options.compute if mine is None else _of_kind(options.compute),
+            nothing=attrs.NOTHING if options.asynchronous is None else options.first(attribute, error),
+            touches=options.touches or TOUCHES,
+            asynchronous=options.asynchronous,
+        )
         return OwnCustomRule(property=attribute, functions=functions, own=own)
 
     def __str__(self) -> str:
@@ -324,14 +519,14 @@ class OwnCustomSpec(Computation):
 _STATES = (dict, list, str, int, float, bool)
 
 
-def _own(reads: Callable[[Any], Any], attribute: Property, subject: str) -> tuple[Inputs, Inputs | None]:
+def _own(options: _Options, attribute: Property, subject: str) -> tuple[Inputs, Inputs | None]:
     """What is read of the record itself.
 
     Where it is one of several kinds in a table, whether a row is of that kind is read before it; what
     the callback reads is answered as well then.
     """
-    own = traced_inputs(reads, [Root(HOST, attribute.owner)], "reads", subject, attribute.location)
-    if any(map(reads_key, own.exprs)):
+    own = traced_inputs(options.reads, [Root(HOST, attribute.owner)], "reads", subject, attribute.location)
+    if options.asynchronous is None and any(map(reads_key, own.exprs)):
         raise InvalidComputation(
             f"it reads {attribute.record.key}, which the database counts when the row is made",
             code="custom.key",

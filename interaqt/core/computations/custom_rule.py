@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
 
+from interaqt.core.asynchronous import Asynchronous
 from interaqt.core.computations.compared import ComparedRule
 from interaqt.core.computations.rule import HOST, LINK, ValueRule
 from interaqt.core.errors import ComputationError
@@ -43,6 +45,7 @@ class Functions:
     """The value over no records, where that is not asked of ``compute``."""
     no_state: Any = None
     touches: int
+    asynchronous: Asynchronous | None = None
 
     @builtins.property
     def kept(self) -> tuple[Property, ...]:
@@ -58,19 +61,31 @@ class Functions:
             return Const(self.no_state, kept.type)
         return None if self.nothing is attrs.NOTHING else Const(self.nothing, kept.type)
 
-    def computed(self, *given: Any) -> tuple[Any, ...]:
+    def answer(self, given: tuple[Any, ...]) -> Any:
+        """What ``compute`` answers: the value, or what will answer it."""
+        with self._failing("compute", self.compute):
+            return self.compute(*given)
+
+    async def awaited(self, answer: Awaitable[Any]) -> Any:
+        """What it answers in the end."""
+        with self._failing("compute", self.compute):
+            return await answer
+
+    def checked(self, answer: Any) -> tuple[Any, ...]:
         """What is kept by what ``compute`` answers."""
-        return self._checked("compute", self._called("compute", self.compute, *given))
+        return self._checked("compute", answer)
 
     def after(self, kept: tuple[Any, ...], old: Any, new: Any) -> tuple[Any, ...] | None:
         """What is kept after one record's inputs changed; None where ``step`` does not know."""
         assert self.step is not None
-        answer = self._called("step", self.step, *kept, old, new)
+        with self._failing("step", self.step):
+            answer = self.step(*kept, old, new)
         return None if answer is UNKNOWN else self._checked("step", answer)
 
-    def _called(self, name: str, function: Callable[..., Any], *given: Any) -> Any:
+    @contextmanager
+    def _failing(self, name: str, function: Callable[..., Any]) -> Iterator[None]:
         try:
-            return function(*given)
+            yield
         except Exception as error:
             raise ComputationError(
                 f"{name}= raises {type(error).__name__}: {error}",
@@ -139,11 +154,11 @@ class CustomRule(ComparedRule):
     def recomputed(self, kept: Property) -> Expr:
         raise AssertionError(f"{kept} is worked out in Python")
 
-    def computed(self, own: Any, rows: list[Any]) -> tuple[Any, ...]:
-        """What is kept, given what is read of the host and the inputs of all records."""
+    def arguments(self, own: Any, rows: list[Any]) -> tuple[Any, ...] | None:
+        """What ``compute`` is given; None where it is not asked, for there is nothing."""
         if not rows and self.functions.nothing is not attrs.NOTHING:
-            return self.functions.on_nothing
-        return self.functions.computed(rows) if self.own is None else self.functions.computed(own, rows)
+            return None
+        return (rows,) if self.own is None else (own, rows)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -178,6 +193,6 @@ class OwnCustomRule(ValueRule):
     def recomputed(self, kept: Property) -> Expr:
         raise AssertionError(f"{kept} is worked out in Python")
 
-    def computed(self, own: Any, rows: list[Any]) -> tuple[Any, ...]:
-        """What is kept, given what is read of the record."""
-        return self.functions.computed(own) if self.own.is_one else self.functions.computed(*own)
+    def arguments(self, own: Any, rows: list[Any]) -> tuple[Any, ...] | None:
+        """What ``compute`` is given."""
+        return (own,) if self.own.is_one else tuple(own)
