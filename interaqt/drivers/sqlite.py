@@ -274,10 +274,7 @@ class _Transaction(_Executor):
     def failure(self) -> BaseException | None:
         if self._ended or self._connection.in_transaction:
             return None
-        return StorageError(
-            "SQLite has rolled the transaction back by itself, as it does where the disk is full",
-            code="transaction.rolled_back",
-        )
+        return _rolled_back()
 
     def flush(self) -> None:
         pass
@@ -285,9 +282,8 @@ class _Transaction(_Executor):
     def commit(self) -> None:
         if self._ended:
             raise StorageError("the transaction has ended already", code="transaction.ended")
-        failure = self.failure
-        if failure is not None:
-            raise failure
+        if not self._connection.in_transaction:
+            raise _rolled_back()
         self.execute("COMMIT")
         self._end(self._connection)
 
@@ -313,6 +309,13 @@ class _Transaction(_Executor):
             self._database._idle.clear()
         if self._writes:
             self._database._give_turn()
+
+
+def _rolled_back() -> StorageError:
+    return StorageError(
+        "SQLite has rolled the transaction back by itself, as it does where the disk is full",
+        code="transaction.rolled_back",
+    )
 
 
 def _recorded(execute: Callable[..., sqlite3.Cursor], recorders: tuple[Recorder, ...]) -> Callable[..., sqlite3.Cursor]:
