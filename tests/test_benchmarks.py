@@ -1,71 +1,92 @@
-"""The benchmarks run, and interaqt leaves the same rows as the code written by hand."""
+"""The benchmarks run, each section on a little, and interaqt leaves the same rows as the code written by hand.
+
+That the rows are equal, and every derived value right, each section asks of itself; here it is only run.
+"""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
 
-import interaqt as iq
-from benchmarks.__main__ import main
-from benchmarks.handwritten_sqlite import HandwrittenSQLite
-from benchmarks.ours import Ours
+from benchmarks.__main__ import SECTIONS, main
+from benchmarks.cases.baskets import BASKETS
+from benchmarks.cases.others import OTHERS
+from tests.conftest import POSTGRESQL
+from tests.databases import MYSQL, ON_EACH, ON_SERVERS
 
-SMALL = ["--rounds", "2", "--batch", "6", "--likes", "5", "10"]
+SMALL = ["--rounds", "1", "--batch", "3", "--sizes", "4", "8", "--rows", "300", "--events", "20", "--processes", "2"]
 NO_SERVER = "postgresql://postgres@127.0.0.1:1/postgres"
 
 
-def test_sqlite_is_measured_and_a_missing_server_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def lines(tmp_path: Path, *arguments: str) -> list[dict[str, object]]:
+    """What a run of the command came to."""
     report = tmp_path / "report.json"
+    main([*arguments, *SMALL, "--postgresql", POSTGRESQL, "--mysql", MYSQL, "--json", str(report)])
+    found: list[dict[str, object]] = json.loads(report.read_text("utf-8"))["lines"]
+    return found
 
-    main([*SMALL, "--postgresql", NO_SERVER, "--json", str(report)])
+
+@pytest.fixture(params=ON_EACH)
+def on(request: pytest.FixtureRequest) -> list[str]:
+    """Each database in turn, if its server is there."""
+    request.getfixturevalue(f"{request.param}_db")
+    return ["--on", request.param]
+
+
+def test_the_social_example(tmp_path: Path, on: list[str]) -> None:
+    assert [line["what"] for line in lines(tmp_path, "social", *on)] == ["like_post", "create_post", "change_state"]
+
+
+def test_each_computation(tmp_path: Path) -> None:
+    found = lines(tmp_path, "computations", "--on", "sqlite")
+    assert [line["what"] for line in found] == [case.name for case in (*BASKETS, *OTHERS)]
+
+
+@pytest.mark.parametrize("on", ON_SERVERS, indirect=True)
+def test_computations_of_each_shape(tmp_path: Path, on: list[str]) -> None:
+    some = ("Every", "First", "Transform from a record", "dictionary")
+    assert len(lines(tmp_path, "computations", *on, "--only", *some)) == 4
+
+
+def test_growth(tmp_path: Path, on: list[str]) -> None:
+    assert len(lines(tmp_path, "growth", *on, "--only", "Maximum", "symmetric")) == 3
+
+
+def test_a_batch(tmp_path: Path, on: list[str]) -> None:
+    assert [line["goal"] for line in lines(tmp_path, "batch", *on)] == [0.1, None]
+
+
+def test_a_rebuild(tmp_path: Path, on: list[str]) -> None:
+    assert len(lines(tmp_path, "rebuild", *on)) == 4
+
+
+def test_several_processes(tmp_path: Path, on: list[str]) -> None:
+    assert len(lines(tmp_path, "processes", *on)) == 2
+
+
+@pytest.mark.parametrize("on", ON_SERVERS, indirect=True)
+def test_a_network_that_takes_its_time(tmp_path: Path, on: list[str]) -> None:
+    found = lines(tmp_path, "network", *on, "--delay", "5")
+    assert len(found) == 3
+    # Each dispatch waits once at least, and less often than who waits for every statement.
+    assert all(10_000 < float(str(line["ours"])) < float(str(line["baseline"])) for line in found)
+
+
+def test_a_large_model(tmp_path: Path) -> None:
+    assert [line["goal"] for line in lines(tmp_path, "setup", "--on", "sqlite")] == [None, 1.0]
+
+
+def test_a_server_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["social", "--on", "sqlite", "postgresql", *SMALL, "--postgresql", NO_SERVER])
 
     out = capsys.readouterr().out
     assert "# PostgreSQL left out: " in out
-    rows = [line.split("|")[1:4] for line in out.splitlines() if line.startswith("|")][2:]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        [operation, likes, "SQLite"]
-        for operation in ("like_post", "create_post", "change_state")
-        for likes in ("5", "10")
-    ]
-    measured = json.loads(report.read_text("utf-8"))["measurements"]
-    assert len(measured) == 3 * 2 * 2
-    assert {(each["side"], each["runs"]) for each in measured} == {("handwritten", 12), ("ours", 12)}
+    rows = [line.split("|")[1:3] for line in out.splitlines() if line.startswith("|")][2:]
+    assert {row[1].strip() for row in rows} == {"SQLite"}
 
 
-@pytest.mark.postgresql
-def test_postgresql_is_measured(postgresql_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    main([*SMALL, "--postgresql", postgresql_dsn])
-
-    assert capsys.readouterr().out.count("| PostgreSQL |") == 3 * 2
-
-
-def test_the_handwritten_tables_are_those_of_interaqt(tmp_path: Path) -> None:
-    HandwrittenSQLite(tmp_path / "theirs.db").close()
-    Ours(iq.SQLiteDB(str(tmp_path / "ours.db"))).close()
-
-    assert shape_of(tmp_path / "theirs.db") == shape_of(tmp_path / "ours.db")
-
-
-def shape_of(path: Path) -> dict[str, object]:
-    """Columns, what is unique or indexed, and what refers to what, by table."""
-    connection = sqlite3.connect(path)
-
-    def pragma(name: str, argument: str) -> list[tuple[object, ...]]:
-        return connection.execute(f"SELECT * FROM pragma_{name}(?)", (argument,)).fetchall()
-
-    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    # The ledger of idempotency keys: no dispatch of these has one.
-    tables = [table for table in tables if table != "idempotent_request"]
-    shape: dict[str, object] = {}
-    for table in tables:
-        columns = {row[1:4] for row in pragma("table_info", table)}
-        indexes = {
-            (row[2], *[each[2] for each in pragma("index_info", str(row[1]))]) for row in pragma("index_list", table)
-        }
-        references = {row[2:7] for row in pragma("foreign_key_list", table)}
-        shape[table] = (columns, indexes, references)
-    connection.close()
-    return shape
+def test_every_section_is_tried_here() -> None:
+    tried = {"social", "computations", "growth", "batch", "rebuild", "processes", "network", "setup"}
+    assert set(SECTIONS) == tried

@@ -1,0 +1,1 @@
+"""What is measured, each beside the handwritten code that does the same."""

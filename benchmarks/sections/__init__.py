@@ -1,0 +1,1 @@
+"""What the command measures, a table each."""
