@@ -484,3 +484,50 @@ MODELS = [Club, Member, Join]
         assert session.step(f"after_conflict({statement}).dispatch(Join(name='a'))")
         session.check(whole=True)
     assert session.conflicts.met == 5
+
+
+def test_a_collection_over_two_references_reads_global_values(database: object) -> None:
+    model = """
+@iq.interaction
+class Choose:
+    user: User | None
+
+
+@iq.relation(repeatable=True)
+class Meeting:
+    left: User
+    right: User
+
+
+@iq.entity
+class User:
+    level: int
+    meetings: Many[Meeting] = iq.many(inverse=("left", "right"))
+    met: Many[User] = iq.many(through="meetings")
+    met_best: bool = iq.Any(met, where=lambda user: Totals.best is not None and Totals.best.level == user.level)
+    met_high: int = iq.Count(met, where=lambda user: user.level > Totals.limit)
+
+
+@iq.dictionary
+class Totals:
+    limit: int = 1
+    best: User | None = iq.one(
+        default=None, on_delete="set_null", changes=iq.on(Choose, set=lambda e: e.payload.user)
+    )
+
+
+MODELS = [User, Meeting, Totals, Choose]
+"""
+    play(
+        database,
+        model,
+        "create(User(level=1))",
+        "create(User(level=2))",
+        "create(Meeting(left=get(User, 1), right=get(User, 2)))",
+        "dispatch(Choose(user=get(User, 2)))",
+        "update(get(Totals, 1), limit=2)",
+        "update(get(User, 2), level=3)",
+        "dispatch(Choose(user=get(User, 1)))",
+        "delete(get(Meeting, 1))",
+        "delete(get(User, 1))",
+    )
