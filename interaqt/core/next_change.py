@@ -61,7 +61,7 @@ def next_change(expr: Expr, every: dt.timedelta | None = None) -> Expr:
 class _Staircase:
     """``sign * (line // step * step) + what stays``, in microseconds; with a step of 1, the line itself.
 
-    The line moves by ``pace`` (1, -1 or 0) a microsecond.
+    The line moves by ``pace`` a microsecond: mostly 1 or -1.
     """
 
     pace: int
@@ -172,10 +172,8 @@ class _Solver:
     def _of_two(self, name: str, left: Expr, right: Expr) -> Expr:
         one, other = _staircase(left), _staircase(right)
         if one is not None and other is not None and one.is_line and other.is_line:
-            pace = one.pace - other.pace
-            if abs(pace) <= 1:
-                line = _minus(one.line, other.line)
-                return _turns(name, _Staircase(pace, line, 1, 1, line), _ZERO)
+            line = _minus(one.line, other.line)
+            return _turns(name, _Staircase(one.pace - other.pace, line, 1, 1, line), _ZERO)
         return _earliest(self.change(left), self.change(right))
 
     def _years(self, name: str, of: Expr, year: Const) -> Expr:
@@ -198,8 +196,7 @@ class _Solver:
         if stairs.is_line:
             return self._always(expr)
         rest = _mod(stairs.line, stairs.step)
-        wait = _minus(Const(stairs.step, INT), rest) if stairs.pace > 0 else _plus(rest, _ONE)
-        return _plus(_NOW, wait)
+        return _plus(_NOW, _wait(stairs.pace, _minus(Const(stairs.step, INT), rest) if stairs.pace > 0 else rest))
 
     def _part(self, of: Expr, lasts: int) -> Expr:
         stairs = _staircase(of)
@@ -233,10 +230,14 @@ def _pace(expr: Expr) -> int | None:
         return 0
     if expr == NOW:
         return 1
-    if not isinstance(expr, Op) or expr.name not in ("add", "sub", "neg"):
+    if not isinstance(expr, Op) or expr.name not in ("add", "sub", "neg", "mul"):
         return None
     if expr.type.kind not in (Kind.DATETIME, Kind.TIMEDELTA):
         return None
+    if expr.name == "mul":
+        of, by = expr.args
+        pace = _pace(of)
+        return None if pace is None or not isinstance(by, Const) else pace * by.value  # type: ignore[operator]
     paces = [_pace(arg) for arg in expr.args]
     if any(pace is None for pace in paces):
         return None
@@ -248,7 +249,7 @@ def _pace(expr: Expr) -> int | None:
 
 def _staircase(expr: Expr) -> _Staircase | None:
     pace = _pace(expr)
-    if pace is not None and abs(pace) <= 1:
+    if pace is not None:
         return _Staircase(pace, _since(expr), 1, 1, _since(expr))
     if not isinstance(expr, Op):
         return None
@@ -312,8 +313,15 @@ def _crossing(stairs: _Staircase, height: Expr) -> Expr:
         # The stairs are as high where the line is at the next whole step.
         height = _plus(height, _mod(Op("neg", (height,), INT), stairs.step))
     if stairs.pace > 0:
-        return _choice(_op("lt", line, height), _plus(_NOW, _minus(height, line)), NEVER)
-    return _choice(_op("ge", line, height), _plus(_NOW, _plus(_minus(line, height), _ONE)), NEVER)
+        return _choice(_op("lt", line, height), _plus(_NOW, _wait(stairs.pace, _minus(height, line))), NEVER)
+    return _choice(_op("ge", line, height), _plus(_NOW, _wait(stairs.pace, _minus(line, height))), NEVER)
+
+
+def _wait(pace: int, way: Expr) -> Expr:
+    """How long it takes a line to come up so far, or to go down by more."""
+    if pace > 0:
+        return way if pace == 1 else Op("neg", (_div(Op("neg", (way,), INT), pace),), INT)
+    return _plus(way if pace == -1 else _div(way, -pace), _ONE)
 
 
 def _month_begins(months: Expr) -> Expr:

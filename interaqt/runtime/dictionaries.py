@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from interaqt.core.computations import ValueRule
 from interaqt.core.dictionary import first
-from interaqt.core.errors import NotInstalled
+from interaqt.core.errors import NotInstalled, SetupError
 from interaqt.core.model import ONLY, RecordModel, Reference
 from interaqt.core.record import Record
 from interaqt.runtime.keeper import Difference
@@ -47,11 +48,33 @@ class Dictionaries:
         return [record for record in self._records if not loader.rows_by(record.key, (ONLY,), record)]
 
     def _make(self, run: Run) -> None:
-        made = {record for record in self._records if self._insert(run, record)}
+        made = {record for record in self._ordered() if self._insert(run, record)}
         # Each is worked out after what it reads; what reads it is told nothing, for it was there before.
         rules = [each for each in self._planner.graph.rules if isinstance(each, ValueRule) and each.record in made]
         for rule in sorted(rules, key=self._planner.graph.level):
             self._planner.keeper(rule).quietly(run, [ONLY])
+
+    def _ordered(self) -> list[RecordModel]:
+        """Each after those of which it stores what follows from them."""
+        sorter: TopologicalSorter[RecordModel] = TopologicalSorter()
+        for record in self._records:
+            reads = (
+                each.record
+                for rule in record.rules
+                if rule.with_row
+                for each in self._planner.graph.reads[rule]
+                if each.path
+            )
+            sorter.add(record, *(each for each in reads if each.is_dictionary and each is not record))
+        try:
+            return list(sorter.static_order())
+        except CycleError as error:
+            names = " and ".join(dict.fromkeys(map(str, error.args[1])))
+            raise SetupError(
+                f"{names} store what follows from each other, so that none of them can be made first",
+                code="setup.dictionaries",
+                hint="leave stored=True out of one of them, or put the values into one dictionary",
+            ) from None
 
     def _insert(self, run: Run, record: RecordModel) -> bool:
         """Insert the values that the declaration gives; False where there is a record by now."""

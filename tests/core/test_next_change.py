@@ -117,6 +117,8 @@ def lines(draw: st.DrawFn, kind: Kind) -> Expr:
                 op("neg", op("sub", NOW, still_time, type=SPAN), type=SPAN),
                 op("add", op("sub", NOW, still_time, type=SPAN), still_span, type=SPAN),
                 op("sub", still_span, op("sub", NOW, still_time, type=SPAN), type=SPAN),
+                op("mul", op("sub", NOW, still_time, type=SPAN), const(draw(st.integers(-3, 3))), type=SPAN),
+                op("sub", op("sub", still_time, NOW, type=SPAN), op("sub", NOW, AT, type=SPAN), type=SPAN),
             ]
         )
     )
@@ -277,6 +279,7 @@ BEFORE, LATER = utc(2026, 2, 28, 7, 30, 15), utc(2026, 3, 5)
 YEARS = op("year", NOW, type=INT)
 SPENT = op("sub", NOW, AT, type=SPAN)
 LEFT = op("sub", AT, NOW, type=SPAN)
+TWICE = op("mul", SPENT, const(2), type=SPAN)
 SHIFTED = op("add", NOW, const(MINUTE / 2, SPAN), type=TIME)
 FLOAT = ValueType(Kind.FLOAT)
 TODAY = op("date", NOW, type=DATE)
@@ -318,7 +321,11 @@ TODAY = op("date", NOW, type=DATE)
         (op("weekday", NOW, type=INT), BEFORE, utc(2026, 3, 1)),
         (op("minute", SHIFTED, type=INT), BEFORE, utc(2026, 2, 28, 7, 30, 30)),
         (op("gt", NOW, op("sub", NOW, LONG, type=TIME)), BEFORE, None),
-        (op("gt", op("sub", NOW, LONG, type=TIME), op("sub", AT, SPENT, type=TIME)), BEFORE, "always"),
+        (op("gt", LEFT, SPENT), BEFORE, END),
+        (op("ge", LEFT, SPENT), END, END + MICROSECOND),
+        (op("gt", TWICE, const(3 * MICROSECOND, SPAN)), BEFORE, END + 2 * MICROSECOND),
+        (op("gt", TWICE, const(4 * MICROSECOND, SPAN)), BEFORE, END + 3 * MICROSECOND),
+        (op("floordiv", TWICE, const(HOUR, SPAN), type=INT), END, END + HOUR / 2),
         (SPENT, BEFORE, "always"),
         (NOW, BEFORE, "always"),
         (op("microsecond", NOW, type=INT), BEFORE, "always"),

@@ -8,6 +8,7 @@ is the second User of the history, whatever its key.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 import warnings
@@ -28,6 +29,13 @@ from tests.oracle.models import LITERALS, Class, Interaction, Schema, load
 __all__ = ["Session", "same", "steps"]
 
 
+#: When histories begin: shortly before what happens in them.
+START = dt.datetime(2024, 12, 31, 12, tzinfo=dt.UTC)
+
+#: By how many minutes it gets later: to the moment or a little, a day, months, and over years.
+LATER = (1, 12 * 60 - 1, 719, 720, 24 * 60, 31 * 24 * 60, 73 * 24 * 60 + 7, 400 * 24 * 60, 761 * 24 * 60 + 30)
+
+
 class Session:
     """One model in one database, beside its interpreter."""
 
@@ -38,10 +46,14 @@ class Session:
             # A machine may have states that nothing leads to, and many values may depend on a global one.
             warnings.simplefilter("ignore", iq.DeclarationWarning)
             warnings.simplefilter("ignore", iq.GlobalDependenceWarning)
-            self.app = iq.Controller(self.system, self.module.MODELS)
+            self.now = START
+            self.app = iq.Controller(self.system, self.module.MODELS, clock=lambda: self.now)
             self.app.setup(install=True)
         self.storage = self.system.storage
         self.interpreter = Interpreter(self.app.model)
+        self.interpreter.now = START
+        self.over = False
+        """Whether the rest of the history is left out."""
         self.events = 0
         self.conflicts = Conflicts(database)
         self._seen: dict[RecordModel, list[Any]] = {
@@ -55,6 +67,8 @@ class Session:
             "delete": storage.delete,
             "dispatch": self.app.dispatch,
             "dispatch_many": self.app.dispatch_many,
+            "pass_time": self._pass_time,
+            "late": self._late,
             "get": lambda cls, number: storage.loader.ghost(storage.record_of(cls), self._key(cls, number)),
             "after_conflict": self._after_conflict,
         }
@@ -64,9 +78,26 @@ class Session:
             "delete": interpreter.delete,
             "dispatch": interpreter.dispatch,
             "dispatch_many": interpreter.dispatch_many,
+            "pass_time": interpreter.pass_time,
+            "late": interpreter.late,
             "get": lambda cls, number: interpreter.get(cls, self._key(cls, number)),
             "after_conflict": lambda at: SimpleNamespace(**self._meant),
         }
+
+    def _pass_time(self, minutes: int) -> None:
+        """It is later, and what follows from that is brought right."""
+        self.now += dt.timedelta(minutes=minutes)
+        self.app.tick(batch=2)
+
+    def _late(self, minutes: int, write: Callable[[], Any]) -> Any:
+        """Something is written when it is later, before anything has looked at the clock."""
+        self.now += dt.timedelta(minutes=minutes)
+        try:
+            outcome = write()
+            self._require_verified()
+            return outcome
+        finally:
+            self.app.tick()
 
     def _after_conflict(self, at: int) -> SimpleNamespace:
         """What can be done, to be done again after a conflict at its ``at``-th statement."""
@@ -86,10 +117,15 @@ class Session:
             refused = error
         else:
             self._learn(outcome)
+        self.interpreter.now = self.now
         try:
             eval(text, dict(self._meant))
         except Refused as error:
             should = error
+        if "pass_time" in text and (refused or should):
+            # A derived record that can't be made keeps a tick from going on, wherever it is.
+            self.over = True
+            return False
         assert refused is None or should is not None, f"{text}\n  should be admitted, but is not: {refused!r}"
         assert refused is not None or should is None, f"{text}\n  is admitted, but should not be: {should}"
         if refused is None and re.match(r"(after_conflict\(\d+\)\.)?dispatch", text):
@@ -155,13 +191,16 @@ class Session:
                     if whole or not isinstance(record.attributes[name], Collection | Mirror):
                         stored = _read(record, found[key], name)
                         assert same(stored, value), f"{record}#{key}.{name} is {stored!r}, but should be {value!r}"
+        self._require_verified()
+        assert self.storage.query(InteractionEvent).count() == self.events
+
+    def _require_verified(self) -> None:
         differences = [
             each
             for each in self.app.verify()
             if not (isinstance(each.stored, float) and same(each.stored, each.expected))
         ]
         assert not differences, [str(each) for each in differences]
-        assert self.storage.query(InteractionEvent).count() == self.events
 
 
 def _is_derived(effect: Any) -> bool:
@@ -219,6 +258,8 @@ class _Step:
         return f"after_conflict({self.pick(range(1, 9))}).{text}" if text and self.chance(7) else text
 
     def plain(self) -> str | None:
+        if self.schema.is_timed and self.chance(25):
+            return self.time()
         few = [each for each in self.schema.classes if len(self.rows[each.name]) < 3 and not each.derived]
         if few and self.chance(40):
             return self.create(self.pick(few))
@@ -228,6 +269,14 @@ class _Step:
         return self.pick(kinds)()
 
     # -- each kind
+
+    def time(self) -> str | None:
+        """It is later. What is written before a tick sees what follows from before: so it gives no more than values."""
+        minutes = self.pick(LATER)
+        if self.chance(40) and not any(each.derived for each in self.schema.classes):
+            write = self.pick([self.update, self.creation])()
+            return write and f"late({minutes}, lambda: {write})"
+        return f"pass_time({minutes})"
 
     def creation(self) -> str | None:
         return self.create(self.pick(self.schema.classes))

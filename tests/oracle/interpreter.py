@@ -18,6 +18,8 @@ from interaqt import Event
 from interaqt.core.class_body import RecordDeclaration
 from interaqt.core.computations import DELETED, StampSpec, Written
 from interaqt.core.computations.aggregation import Aggregation
+from interaqt.core.computations.own import StoredComputed
+from interaqt.core.computations.real_time import RealTimeSpec
 from interaqt.core.computations.stamps import ANY
 from interaqt.core.dictionary import first
 from interaqt.core.global_values import reading_globals
@@ -34,6 +36,9 @@ from interaqt.core.model import (
 from interaqt.core.sides import Sides
 
 __all__ = ["Interpreter", "Refused", "View"]
+
+#: What is worked out from what is there each time it is asked for.
+WORKED_OUT = (Aggregation, StoredComputed, RealTimeSpec)
 
 Row = dict[str, Any]
 #: Where a derived record comes from: its model, the transform, the source's key, and which of the source's it is.
@@ -82,7 +87,7 @@ class Interpreter:
         self.derived: dict[Place, Any] = {}
         self.keys: dict[RecordModel, list[Any]] = {}
         self.places: Mapping[Place, Any] = {}
-        self.at = dt.datetime.now(dt.UTC)
+        self.at = self.now = dt.datetime.now(dt.UTC)
         self._own_keys = itertools.count(-1, -1)
         self._leaving: dict[View, None] = {}
         self._memo: dict[tuple[RecordModel, Any, str], Any] = {}
@@ -126,6 +131,10 @@ class Interpreter:
                     over = self.views(self.model.records[spec.over]) if whole else getattr(view, spec.over.name)
                     self._memo[place] = aggregate(spec, over)
                 return self._memo[place]
+            case Property(computation=RealTimeSpec() as timed):
+                return timed.value(view, self.now)
+            case Property(computation=StoredComputed()):
+                return _declared(record).attributes[name].spec.function(view)  # type: ignore[attr-defined]
             case Property():
                 return self.rows[record][key][name]
             case Reference(target=target):
@@ -179,6 +188,15 @@ class Interpreter:
         with self._step():
             for request in requests:
                 self._dispatch(request, user)
+
+    def pass_time(self, minutes: int) -> None:
+        """It is later, as ``now`` says; what follows from that does."""
+        with self._step():
+            self._settle()
+
+    def late(self, minutes: int, write: Callable[[], None]) -> None:
+        """Something is written when it is later."""
+        write()
 
     def _dispatch(self, request: Any, user: View | None) -> None:
         """Changes, then creations, then endings; who says what changes or is created sees the state before."""
@@ -451,7 +469,7 @@ def _stored(record: RecordModel) -> list[Property | Reference]:
         each
         for each in record.stored()
         if not each.hidden
-        and not (isinstance(each, Property) and (each.key or isinstance(each.computation, Aggregation)))
+        and not (isinstance(each, Property) and (each.key or isinstance(each.computation, WORKED_OUT)))
     ]
 
 

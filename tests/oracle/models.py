@@ -76,7 +76,34 @@ TESTS: dict[str, tuple[str, ...]] = {
 
 NUMBERS = ("int", "float", "Decimal")
 ORDERED = (*NUMBERS, "str", "dt.datetime", "dt.date")
-DERIVED = ("stp_", "num_", "sum_", "avg_", "all_", "any_", "is_", "val_", "max_", "min_", "fst_", "lst_", "dis_")
+#: What tells a moment, or a day: of these and of the present one, conditions and numbers.
+TIMED_TESTS = (
+    "now >= {t}", "now > {t} + dt.timedelta(days=30)", "now == {t}", "now - {t} < dt.timedelta(hours=13)",
+    "abs(now - {t}) < dt.timedelta(days=61)", "(now - {t}).days > 100", "now.date() > {d}", "now.date() == {d}",
+    "now.date() - {d} <= dt.timedelta(days=7)", "now.year >= 2026", "now.month == 12", "now.weekday() >= 5",
+    "now.hour < 12", "{t} - now < now - {t}", "({d} - now.date()).days in (0, 1)",
+)  # fmt: skip
+TIMED_NUMBERS = (
+    "(now - {t}).days", "max(0, ({t} - now) // dt.timedelta(hours=7))", "now.year", "now.month", "now.weekday()",
+    "({d} - now.date()).days", "(now - {t}) // dt.timedelta(days=30) * 2", "now.hour",
+)  # fmt: skip
+
+DERIVED = (
+    "now_",
+    "stp_",
+    "num_",
+    "sum_",
+    "avg_",
+    "all_",
+    "any_",
+    "is_",
+    "val_",
+    "max_",
+    "min_",
+    "fst_",
+    "lst_",
+    "dis_",
+)
 ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
 
 
@@ -94,6 +121,8 @@ class Field:
     body: str | None = None
     """The body of a ``computed`` property."""
     machine: bool = False
+    stored: bool = False
+    """Whether what is computed has a column."""
     changes: list[str] = attrs.field(factory=list)
 
     @property
@@ -106,7 +135,8 @@ class Field:
 
     def lines(self) -> Iterator[str]:
         if self.body is not None:
-            yield f"    @iq.computed\n    def {self.name}(self) -> {self.annotation}:\n        return {self.body}\n"
+            yield f"    @iq.computed{'(stored=True)' * self.stored}\n    def {self.name}(self) -> {self.annotation}:"
+            yield f"        return {self.body}\n"
             return
         value = self.value
         if self.machine:
@@ -230,6 +260,12 @@ class Schema:
 
     def __repr__(self) -> str:
         return f"<a model of {', '.join(each.name for each in self.classes)}>"
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether anything changes with the clock."""
+        fields = (field for cls in (*self.classes, *self.dictionaries) for field in cls.fields)
+        return any((field.value or "").startswith("iq.RealTime") for field in fields)
 
     @property
     def source(self) -> str:
@@ -531,11 +567,13 @@ class _Drawing:
 
     def add_rule(self) -> None:
         unborn = [each for each in self.classes if not each.born]
-        match self.pick(["aggregate", "aggregate", "aggregate", "derive", "derive", "computed", "through"]):
+        match self.pick(["aggregate", "aggregate", "aggregate", "derive", "derive", "computed", "through", "timed"]):
             case "derive" if unborn:
                 self.derive(self.pick(unborn))
             case "computed":
                 self.computed()
+            case "timed":
+                self.timed()
             case "through":
                 self.through()
             case _:
@@ -623,12 +661,40 @@ class _Drawing:
         found = [*paths(cls, "self", 1), *self.global_paths()]
         if not found:
             return
-        if self.chance(50):
-            cls.fields.append(Field(self.name("is_"), "bool", body=self.condition(found)))
+        stored = self.chance(60)
+        kind = self.pick(["bool", "bool", "int", "int", "Decimal", "float"])
+        if kind == "bool":
+            cls.fields.append(Field(self.name("is_"), "bool", body=self.condition(found), stored=stored))
         else:
-            value = self.number("int", found, nullable=False)
+            nullable = self.chance(40)
+            value = self.number(kind, found, nullable)
             if value is not None:
-                cls.fields.append(Field(self.name("val_"), "int", body=value))
+                name = self.name("val_")
+                cls.fields.append(Field(name, kind, nullable, body=value, stored=stored))
+
+    def timed(self) -> None:
+        """What changes with the clock."""
+        cls = self.pick([*(each for each in self.classes if each.born), *self.dictionaries])
+        found = [*paths(cls, "x", 1), *self.global_paths()]
+        is_test = self.chance(60)
+        text = self.pick(TIMED_TESTS if is_test else TIMED_NUMBERS)
+        guards: list[str] = []
+        for mark, kind in (("{t}", "dt.datetime"), ("{d}", "dt.date")):
+            fitting = [each for each in found if each.kind == kind]
+            if fitting and self.chance(85):
+                path = self.pick(fitting)
+                guards += [*path.guards, path.text] if path.nullable else path.guards
+                text = text.replace(mark, path.text)
+            text = text.replace(mark, self.pick(LITERALS[kind]))
+        conditions = [f"{each} is not None" for each in dict.fromkeys(guards) if each in text]
+        if found and self.chance(40):
+            conditions.append(f"({self.condition(found)})")
+        if is_test:
+            value = " and ".join([*conditions, text])
+        else:
+            value = f"{text} if {' and '.join(conditions)} else 0" if conditions else text
+        kind = "bool" if is_test else "int"
+        cls.fields.append(Field(self.name("now_"), kind, value=f"iq.RealTime(lambda x, now: {value})"))
 
     def derive(self, cls: Class) -> None:
         """Make a class derived from one or two records, where they can give what it needs."""
