@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database, Executor, Violation
+from tests.databases import ON_EACH_DRIVER, fresh
 
 REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError, pymysql.IntegrityError, pymysql.OperationalError)
 LOST = (psycopg.OperationalError, pymysql.OperationalError, ConnectionLost)
@@ -35,6 +36,12 @@ SCHEMA = [
     ' CONSTRAINT "t_pk" PRIMARY KEY ("id"), CONSTRAINT "t_ab" UNIQUE ("a", "b"),'
     ' CONSTRAINT "t_positive" CHECK ("n" >= 0))',
 ]
+
+
+@pytest.fixture(params=ON_EACH_DRIVER)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with fresh(request.param, request, tmp_path) as found:
+        yield found
 
 
 def marks(sql: str, database: Database) -> str:
