@@ -346,6 +346,14 @@ def case(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
             return all_of(condition, then)
         if otherwise == TRUE:
             return any_of(negate(condition), then)
+        rest, own = _alternatives(otherwise), _alternatives(then)
+        if all(each in own for each in rest):
+            # `a and b or c`: c decides on both paths. An index finds this, and nothing finds a CASE.
+            return any_of(all_of(condition, any_of(*(each for each in own if each not in rest))), otherwise)
     nullable = then.type.nullable or otherwise.type.nullable
-    rest = otherwise.args if isinstance(otherwise, Op) and otherwise.name == "case" else (otherwise,)
-    return Op("case", (condition, then, *rest), then.type.optional(nullable))
+    further = otherwise.args if isinstance(otherwise, Op) and otherwise.name == "case" else (otherwise,)
+    return Op("case", (condition, then, *further), then.type.optional(nullable))
+
+
+def _alternatives(expr: Expr) -> tuple[Expr, ...]:
+    return expr.args if isinstance(expr, Op) and expr.name == "or" else (expr,)

@@ -444,11 +444,11 @@ class RecordResolver:
                 hint=f"add the other one, such as user: User, or declare {self.record} with @iq.entity",
             )
         self.record.ends = ends
-        if self.declaration.symmetric:
-            self._symmetric(*ends)
-        elif not self.declaration.repeatable:
+        if not self.declaration.repeatable:
             table = self.record.root
             table.unique = (*table.unique, tuple(end.name for end in ends))
+        if self.declaration.symmetric:
+            self._symmetric(*ends)
 
     def _symmetric(self, first: Reference, second: Reference) -> None:
         if first.target is not second.target:
@@ -470,7 +470,7 @@ class RecordResolver:
             )
         sides = self.names.sides(first, second, self.record.location)
         if not self.declaration.repeatable:
-            # Whichever end is named first, the pair has the same two sides.
+            # Named the other way round, the pair has the same two sides.
             sides.record.unique = (*sides.record.unique, (sides.near.name, sides.far.name))
         if not self.declaration.self_pairs:
             self.record.root.constraints.append(other_than_itself(first, second))

@@ -90,6 +90,11 @@ class Sample:
     def __init__(self, record: RecordModel, number: int, samples: Samples) -> None:
         self._iq_record, self._iq_number, self._iq_samples = record, number, samples
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What ``isinstance`` goes by, as for what stands for a record in a trace."""
+        return self._iq_record.made_as.cls
+
     def __getattr__(self, name: str) -> Any:
         record = self._iq_record
         family = record.root.family

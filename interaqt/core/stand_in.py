@@ -70,6 +70,12 @@ class TracedRecord(Traced):
 
     __slots__ = ()
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What ``isinstance`` goes by: a record is of its class, and of those that this inherits from."""
+        record = self._iq_expr.type.record
+        return TracedRecord if record is None else record.made_as.cls
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

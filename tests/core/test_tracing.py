@@ -55,6 +55,8 @@ CASES: dict[str, tuple[ValueType, Callable[[Any], Any]]] = {
     "and": (BOOL, lambda p: p.live and p.pinned),
     "and of comparisons": (BOOL, lambda p: p.at.year >= 2026 and p.author.name != "bot"),
     "or": (BOOL, lambda p: p.live or p.score > 3),
+    "either of two": (BOOL, lambda p: (p.live and p.score > 3) or (p.pinned and p.rank == 1)),
+    "one of a class": (BOOL, lambda p: isinstance(p.author, User) and not isinstance(p, User)),
     "not": (BOOL, lambda p: not p.live),
     "mixed": (BOOL, lambda p: not (p.live and p.score > 2) or p.title == ""),
     "ternary": (INT, lambda p: 1 if p.live else p.score),
@@ -189,6 +191,13 @@ def test_or_of_equalities_becomes_in() -> None:
     assert value(lambda p: p.score in (1, 2, 3)) == among
     assert value(lambda p: p.score == 1 or p.score == 2 or p.score == 3) == among
     assert value(lambda p: p.score not in (1, 2, 3)) == Op("not", (among,), BOOL)
+
+
+def test_either_of_two_becomes_an_or_that_an_index_finds() -> None:
+    expr = trace_value(lambda p: (p.live and p.score > 3) or (p.pinned and p.rank == 1), [ROW], BOOL)
+    assert isinstance(expr, Op)
+    assert expr.name == "or"
+    assert [each.name for each in expr.args if isinstance(each, Op)] == ["and", "and"]
 
 
 def test_a_nullable_attribute_returned_as_it_is_stays_a_plain_attribute() -> None:

@@ -201,7 +201,7 @@ def test_a_server_without_its_keeper_is_stopped_before_another_is_started(
     first.close()
     until_over(directory)
     # One that is nobody's, as it may be left where the system doesn't end a process with its parent.
-    command = [str(first.server._binaries / "postgres"), "-D", str(directory / "cluster"), "-h", ""]
+    command = [str(first.server._reachable() / "postgres"), "-D", str(directory / "cluster"), "-h", ""]
     command += ["-k", str(first.server.socket)]
     with open(os.devnull, "wb") as nothing:
         identity = first.server._identity

@@ -486,6 +486,8 @@ def test_queries_ask_of_which_kind_a_record_is(storage: iq.Storage, some: Some, 
     likes = storage.query(Like)
     assert likes.where(lambda like: isinstance(like.target, Photo) and like.target.width > 100).count() == 1
     assert likes.where(lambda like: isinstance(like.target, Article)).count() == 0
+    assert likes.where(lambda like: isinstance(like.target, Content) and isinstance(like.user, User)).count() == 1
+    assert likes.where(lambda like: isinstance(like.target, User)).count() == 0
     users = storage.query(User)
     assert users.where(lambda user: len(user.articles) == 1).count() == 2
     assert users.where(lambda user: article in user.articles).all() == [ada]
