@@ -207,6 +207,7 @@ __all__ = [
 
 #: What the language has a name for and the engine does not do yet.
 _NOT_YET = {
+    "CockroachDB": "PostgreSQLDB is for PostgreSQL, MySQLDB for MariaDB and MySQL",
     "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
 }

@@ -12,8 +12,10 @@ from interaqt.core.constants import add_constants
 from interaqt.core.family import gather
 from interaqt.core.model import Model
 from interaqt.core.names import Names
+from interaqt.core.resolve_columns import Columns
+from interaqt.core.resolve_computations import Computations
+from interaqt.core.resolve_connections import Connections
 from interaqt.core.resolve_interaction import resolve_interaction
-from interaqt.core.resolve_record import RecordResolver
 from interaqt.core.resolve_view import resolve_collections, resolve_view
 
 __all__ = ["resolve"]
@@ -27,9 +29,9 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
     """
     names = Names(list(classes))
     for declaration, record in names.records():
-        RecordResolver(names, declaration, record).attributes()
+        Columns(names, declaration, record).resolve()
     for declaration, record in names.records():
-        RecordResolver(names, declaration, record).connections()
+        Connections(names, declaration, record).resolve()
     for table in names.roots():
         if table.family is not None:
             gather(table, table.family)
@@ -45,9 +47,5 @@ def resolve(classes: Iterable[type], user: type | None = None) -> Model:
         actor = names.record_of(user, "user=", None)
     model = Model({record.cls: record for record in names.models()}, interactions, actor)
     for declaration, record in names.records():
-        resolver = RecordResolver(names, declaration, record)
-        resolver.rules(model)
+        Computations(names, declaration, record).resolve(model)
     return model
-
-
-#: Names that an annotation may mean without a model of that name.

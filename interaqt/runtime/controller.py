@@ -13,6 +13,7 @@ from interaqt.core.errors import (
     DispatchError,
     InvalidEntity,
     InvalidQuery,
+    InvalidValue,
     NestedDispatchError,
     NotInstalled,
     SetupError,
@@ -208,6 +209,12 @@ class Controller:
         ``isolation="SERIALIZABLE"``.
         """
         self._require_ready()
+        if not callable(work):
+            raise InvalidValue(
+                f"transact() takes a function of the transaction, not {work!r}",
+                code="transaction.work",
+                hint="write app.transact(lambda tx: tx.dispatch(...)), or give it a function by its name",
+            )
         return self._together.run(work, user, timeout, attempts, isolation)
 
     def request(self, interaction: type | str, payload: Mapping[str, Any]) -> Any:

@@ -626,3 +626,8 @@ def test_the_limits_end_with_the_transaction(server: Database) -> None:
         ((value,),) = transaction.execute(f"{'SHOW' if name[0] != '@' else 'SELECT'} {name}", ()).fetchall()
         assert float(value) == 0
     transaction.rollback()
+
+
+def test_what_is_no_function_is_refused(shop: Shop) -> None:
+    with pytest.raises(iq.InvalidValue, match="takes a function of the transaction, not 3"):
+        shop.app.transact(3)  # type: ignore[arg-type]
