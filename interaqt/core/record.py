@@ -7,7 +7,7 @@ a descriptor, which Python consults only then, so a loaded attribute costs nothi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeGuard
 
 import attrs
 
@@ -163,7 +163,7 @@ class Record(metaclass=RecordMeta):
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, Record) or type(self).__iq_root__ is not type(other).__iq_root__:
+        if not is_record(other) or type(self).__iq_root__ is not type(other).__iq_root__:
             return NotImplemented
         mine = key_of(self)
         return mine is not None and mine == key_of(other)
@@ -195,6 +195,11 @@ class Record(metaclass=RecordMeta):
         self.__setattr__(name, None)
 
 
+def is_record(value: object) -> TypeGuard[Record]:
+    """Whether it is a record itself: what stands for one in a trace passes for an instance, too."""
+    return issubclass(type(value), Record)
+
+
 def key_of(record: Record) -> Any:
     """The record's key, or None while it is not stored."""
     return record.__dict__.get(type(record).__iq_record__.key_name)
@@ -206,7 +211,7 @@ def origin_of(record: Record) -> Any:
 
 def _constant(value: object) -> Const | None:
     """A stored record that a callback captured means its key."""
-    if isinstance(value, Record) and key_of(value) is not None:
+    if is_record(value) and key_of(value) is not None:
         return Const(key_of(value), ValueType(Kind.RECORD))
     return None
 
