@@ -18,6 +18,7 @@ from interaqt.runtime.doomed import Doomed, Place
 from interaqt.runtime.effects import Membership, Mutation
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Pair
+from interaqt.runtime.refused_reference import require_named, require_unnamed
 from interaqt.storage.database import Result, Transaction
 from interaqt.storage.prepared import KEY, Image, Prepared, Reader
 
@@ -111,6 +112,9 @@ class Run:
             return images, statements.insert_rows.run(self.tx, images)
         except InvalidValue as error:
             raise _named(error, record, images) from None
+        except Exception as error:
+            require_named(error, self, record, images)
+            raise
 
     def insist(self, record: RecordModel, row: Image) -> None:
         """Insert a row of which the database shall say why it will not have it."""
@@ -209,6 +213,9 @@ class Run:
             return statement.run(self.tx, given)
         except InvalidValue as error:
             raise _named(error, record, [given]) from None
+        except Exception as error:
+            require_named(error, self, record, [given])
+            raise
 
     def touched(self, record: RecordModel, key: Any, names: frozenset[str]) -> None:
         """Note a change on which nothing depends."""
@@ -282,10 +289,14 @@ class Run:
         if not keys:
             return []
         statements = self.planner.rows(record)
-        if len(keys) == 1:
-            result = statements.delete.run(self.tx, {KEY: keys[0]})
-        else:
-            result = statements.delete_rows.run(self.tx, [{KEY: key} for key in sorted(keys)])
+        try:
+            if len(keys) == 1:
+                result = statements.delete.run(self.tx, {KEY: keys[0]})
+            else:
+                result = statements.delete_rows.run(self.tx, [{KEY: key} for key in sorted(keys)])
+        except Exception as error:
+            require_unnamed(error, self, record, lambda: keys)
+            raise
         images = [statements.deleted_reader.image(row) for row in result.fetchall()]
         self._gone(record, images)
         return [image[record.key.name] for image in images]
@@ -294,12 +305,20 @@ class Run:
         """Delete the records that a ``deleted_by`` finds, by one statement where nothing refers to them."""
         statements = self.planner.rows(rule.record)
         if not statements.dependents:
-            rows = deletion.run(self.tx, given).fetchall()
+            try:
+                rows = deletion.run(self.tx, given).fetchall()
+            except Exception as error:
+                require_unnamed(error, self, rule.record, lambda: self._found(rule.record, search, given))
+                raise
             self._gone(rule.record, [statements.deleted_reader.image(row) for row in rows])
             return
-        convert = self.planner.schema.dialect.from_db(rule.record.key.type)
-        found = search.run(self.tx, given).fetchall()
-        self.delete(rule.record, [stored if convert is None else convert(stored) for (stored,) in found])
+        self.delete(rule.record, self._found(rule.record, search, given))
+
+    def _found(self, record: RecordModel, search: Prepared, given: Mapping[str, Any]) -> list[Any]:
+        """The keys that a statement finds."""
+        convert = self.planner.schema.dialect.from_db(record.key.type)
+        rows = search.run(self.tx, given).fetchall()
+        return [stored if convert is None else convert(stored) for (stored,) in rows]
 
     def referring(self, reference: Reference, keys: Iterable[Any]) -> Iterator[tuple[Place, Place]]:
         """The records whose reference leads to one with a key among these, locked, each with that one."""
