@@ -23,8 +23,10 @@ from interaqt.core.model import Collection, Mirror, RecordModel, Reference
 from interaqt.runtime.events import InteractionEvent
 from interaqt.storage.database import Database
 from tests.oracle.conflicts import Conflicts
+from tests.oracle.drawing.text import Class, Interaction, Schema
+from tests.oracle.drawing.values import LITERALS
 from tests.oracle.interpreter import Interpreter, Place, Refused
-from tests.oracle.models import LITERALS, Class, Interaction, Schema, load
+from tests.oracle.models import load
 
 __all__ = ["Session", "same", "steps"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.oracle.drawing.text import PRELUDE
 from tests.oracle.histories import Session
-from tests.oracle.models import PRELUDE
 
 
 def play(database: object, model: str, *steps: str) -> None:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from interaqt.storage.database import Database
 from tests.databases import fresh_embedded, fresh_mysql, fresh_postgresql
 from tests.oracle.conftest import memory
+from tests.oracle.drawing.text import Schema
 from tests.oracle.histories import Session, steps
-from tests.oracle.models import Schema, schemas
+from tests.oracle.models import schemas
 from tests.oracle.reduction import Case, reduced
 
 #: Each shard looks elsewhere, so that they can run beside each other.
