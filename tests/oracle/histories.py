@@ -171,7 +171,8 @@ class Session:
             for transform in record.cls.__iq_record__.transforms:  # type: ignore[attr-defined]
                 if transform.source in self.app.model.records:
                     source = self.app.model.records[transform.source]
-                    link, index = f"{transform.name}__source", f"{transform.name}__index"
+                    of_kind = "" if record.condition is None else f"{record.name.lower()}__"
+                    link, index = (f"{of_kind}{transform.name}__{what}" for what in ("source", "index"))
                     sql = f'SELECT "id", "{link}", "{index}" FROM "{record.table}" WHERE "{link}" IS NOT NULL'
                     keys = [dialect.from_db(each.key.type) or _as_it_is for each in (record, source)]
                     with self.storage.executor() as executor:

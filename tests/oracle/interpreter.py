@@ -11,64 +11,34 @@ import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FunctionType, MethodType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from interaqt import Event
-from interaqt.core.class_body import RecordDeclaration
-from interaqt.core.computations import DELETED, StampSpec, Written
-from interaqt.core.computations.aggregation import Aggregation
-from interaqt.core.computations.own import StoredComputed
-from interaqt.core.computations.real_time import RealTimeSpec
+from interaqt.core.computations import DELETED, StampSpec
 from interaqt.core.computations.stamps import ANY
-from interaqt.core.dictionary import first
 from interaqt.core.global_values import reading_globals
-from interaqt.core.model import (
-    ONLY,
-    Collection,
-    ComputedProperty,
-    Mirror,
-    Model,
-    Property,
-    RecordModel,
-    Reference,
+from interaqt.core.model import ONLY, Model, RecordModel, Reference
+from tests.oracle.meaning import (
+    Meaning,
+    Refused,
+    Row,
+    View,
+    declared,
+    given,
+    initial,
+    key_of,
+    stored,
+    visible,
 )
-from interaqt.core.sides import Sides
 
-__all__ = ["Interpreter", "Refused", "View"]
+__all__ = ["Interpreter", "Place", "Refused", "View"]
 
-#: What is worked out from what is there each time it is asked for.
-WORKED_OUT = (Aggregation, StoredComputed, RealTimeSpec)
-
-Row = dict[str, Any]
 #: Where a derived record comes from: its model, the transform, the source's key, and which of the source's it is.
 Place = tuple[RecordModel, str, Any, int]
 
 
-class Refused(Exception):
-    """The step is not admitted: nothing of it happens."""
-
-
-class View:
-    """Stands for a record in the user's callbacks: attributes are looked up or worked out when read."""
-
-    def __init__(self, interpreter: Interpreter, record: RecordModel, key: Any) -> None:
-        self._interpreter, self._record, self._key = interpreter, record, key
-
-    def __getattr__(self, name: str) -> Any:
-        return self._interpreter.read(self, name)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, View) and (self._record, self._key) == (other._record, other._key)
-
-    def __hash__(self) -> int:
-        return hash((id(self._record), self._key))
-
-    def __repr__(self) -> str:
-        return f"{self._record}#{self._key}"
-
-
-class Interpreter:
+class Interpreter(Meaning):
     """The state of one model. ``create``, ``update``, ``delete`` and ``dispatch`` each happen whole or not at all.
 
     Keys are the database's to give: whoever runs it puts those of created records into ``keys``
@@ -77,106 +47,55 @@ class Interpreter:
     """
 
     def __init__(self, model: Model) -> None:
-        self.model = model
-        records = [each for each in model.records.values() if each.name != "InteractionEvent"]
-        self.records = [each for each in records if each.sides is None]
-        self.rows: dict[RecordModel, dict[Any, Row]] = {record: {} for record in self.records}
-        for record in model.dictionaries:
-            given = {each.name: _initial(each) for each in _stored(record)}
-            self.rows[record][ONLY] = given | _given(first(record.cls), given)
-        self.derived: dict[Place, Any] = {}
+        super().__init__(model, dt.datetime.now(dt.UTC))
+        self.derived: dict[Place, View] = {}
         self.keys: dict[RecordModel, list[Any]] = {}
         self.places: Mapping[Place, Any] = {}
-        self.at = self.now = dt.datetime.now(dt.UTC)
+        self.at = self.now
         self._own_keys = itertools.count(-1, -1)
         self._leaving: dict[View, None] = {}
-        self._memo: dict[tuple[RecordModel, Any, str], Any] = {}
 
     # -- what there is
 
     def get(self, cls: type, key: Any) -> View:
-        return View(self, self.model.records[cls], key)
+        return self.one(self.model.records[cls], key)
 
     def state(self) -> dict[str, dict[Any, Row]]:
         """Every attribute of every record, references and collections by their keys."""
         with reading_globals(self.global_value):
             return {
                 record.name: {
-                    key: {name: _plain(self.read(View(self, record, key), name)) for name in _visible(record)}
+                    key: {name: _plain(self.read(View(self, record, key), name)) for name in visible(record)}
                     for key in rows
                 }
                 for record, rows in self.rows.items()
             }
 
+    def members(self) -> dict[str, set[Any]]:
+        """The keys of the records that are in each view."""
+        with reading_globals(self.global_value):
+            return {part.name: {each._key for each in self.views(part)} for part in self.parts}
+
     def global_value(self, dictionary: type, name: str) -> Any:
         """What a callback reads on the class of a dictionary."""
         return self.read(self.get(dictionary, ONLY), name)
-
-    def views(self, record: RecordModel) -> list[View]:
-        return [View(self, record, key) for key in self.rows[record]]
-
-    # -- reading, by the definitions
-
-    def read(self, view: View, name: str) -> Any:
-        record, key = view._record, view._key
-        self._exists(view)
-        attribute = record.attributes.get(name)
-        match attribute:
-            case Property(key=True):
-                return key
-            case Property(computation=Aggregation() as spec):
-                place = (record, key, name)
-                if place not in self._memo:
-                    whole = isinstance(spec.over, type)
-                    over = self.views(self.model.records[spec.over]) if whole else getattr(view, spec.over.name)
-                    self._memo[place] = aggregate(spec, over)
-                return self._memo[place]
-            case Property(computation=RealTimeSpec() as timed):
-                return timed.value(view, self.now)
-            case Property(computation=StoredComputed()):
-                return _declared(record).attributes[name].spec.function(view)  # type: ignore[attr-defined]
-            case Property():
-                return self.rows[record][key][name]
-            case Reference(target=target):
-                found = self.rows[record][key][name]
-                return None if found is None else View(self, target, found)
-            case Mirror(via=via):
-                return next((each for each in self.views(via.record) if getattr(each, via.name) == view), None)
-            case Collection(link=RecordModel(sides=Sides(either=either)), far=far):
-                first, second = (each.name for each in either)
-                found = [
-                    each
-                    for each in self.views(either[0].record)
-                    if view in (getattr(each, first), getattr(each, second))
-                ]
-                if far is not None and far.name == "link":
-                    return found
-                return [getattr(each, second if getattr(each, first) == view else first) for each in found]
-            case Collection(link=link, via=via, far=far):
-                links = [each for each in self.views(link) if getattr(each, via.name) == view]
-                return links if far is None else [getattr(each, far.name) for each in links]
-            case ComputedProperty(function=function):
-                return function(view)
-            case _:
-                found = getattr(record.cls, name)
-                return MethodType(found, view) if isinstance(found, FunctionType) else found
 
     # -- steps
 
     def create(self, instance: Any) -> None:
         with self._step():
-            self._create(self.model.records[type(instance)], instance)
+            self._create(instance)
             self._settle()
 
     def update(self, view: View, **values: Any) -> None:
         with self._step():
-            self._exists(view)
-            self._set(view._record, view._key, values)
+            self.require(view)
+            self._set(view, values)
             self._settle()
 
     def delete(self, view: View) -> None:
         with self._step():
-            self._exists(view)
+            self.require(view)
             self._delete([view])
             self._settle()
 
@@ -202,33 +121,34 @@ class Interpreter:
         """Changes, then creations, then endings; who says what changes or is created sees the state before."""
         interaction = self.model.interactions[type(request)]
         event = Event(interaction.name, self.at, user, SimpleNamespace(**vars(request)))
-        for each in vars(request).values():
-            for one in _several(each) if isinstance(each, View | list) else ():
-                if isinstance(one, View):
-                    self._exists(one)
+        for item in interaction.items.values():
+            for one in _several(getattr(request, item.name)) if item.record is not None else ():
+                self.require(one)
+                if not self.is_one(one, item.record):
+                    raise Refused(f"{one} is not in {item.record}")
         if interaction.guard is not None and interaction.guard.rejection(event) is not None:  # type: ignore[attr-defined]
             raise Refused("guard")
         changes = self._changes(interaction, event)
         made = [
-            (record, _several(transform.make(event)))
+            _several(transform.make(event))
             for record in self.records
-            for transform in _declared(record).transforms
+            for transform in declared(record).transforms
             if transform.source is interaction.cls
         ]
         for view, values in changes.items():
             if DELETED not in values.values():
                 told = self._told(view, values, event)
-                self._set(view._record, view._key, values | told)
+                self._set(view, values | told)
         self._settle()
-        for record, instances in made:
-            self._make(record, instances)
+        for instances in made:
+            self._make(instances)
         self._settle()
         gone = [view for view, values in changes.items() if DELETED in values.values()]
         for record in sorted(self.records, key=lambda each: each.table):
             self._delete([view for view in gone if view._record is record and view._key in self.rows[record]])
             self._settle()
         for record in self.records:
-            for deletion in _declared(record).deletions:
+            for deletion in declared(record).deletions:
                 if deletion.source is interaction.cls:
                     self._delete([each for each in self.views(record) if deletion.function(each, event)])
                     self._settle()
@@ -236,12 +156,12 @@ class Interpreter:
     def _changes(self, interaction: Any, event: Event[Any]) -> dict[View, Row]:
         """The next values of attributes by record; two for one are refused, and so is a strict move from nowhere."""
         found: dict[View, Row] = {}
-        for record in self.records:
-            for change in record.changes:
+        for table in self.model.tables():
+            for change in table.changes:
                 if change.interaction is interaction:
                     where: Callable[[Any], Any] = change.record or _item(change.item)
                     name = change.attribute.name
-                    chosen = View(self, record, ONLY) if record.is_dictionary else where(event)
+                    chosen = View(self, table, ONLY) if table.is_dictionary else where(event)
                     for view in _several(chosen):
                         present = getattr(view, name)
                         if change.set is not None:
@@ -253,14 +173,14 @@ class Interpreter:
                             raise Refused(f"{view}.{name} is {present!r}")
                         else:
                             continue
-                        if _key(found.setdefault(view, {}).setdefault(name, value)) != _key(value):
+                        if key_of(found.setdefault(view, {}).setdefault(name, value)) != key_of(value):
                             raise Refused(f"{view}.{name} is changed twice")
         return found
 
     def _told(self, view: View, values: Row, event: Event[Any]) -> Row:
         """What tells of changes: when an attribute was changed, by whom and how often."""
         told: Row = {}
-        for name, each in _declared(view._record).attributes.items():
+        for name, each in declared(view._record).attributes.items():
             spec = each.spec
             if not isinstance(spec, StampSpec) or spec.attribute.name not in values:
                 continue
@@ -291,53 +211,55 @@ class Interpreter:
 
     # -- writing
 
-    def _exists(self, view: View) -> None:
-        if view._key not in self.rows[view._record]:
-            raise Refused(f"there is no {view}")
-
-    def _create(self, record: RecordModel, instance: Any, key: Any = None) -> Any:
-        given = self.keys.get(record)
+    def _create(self, instance: Any, key: Any = None) -> View:
+        record = self.model.records[type(instance)]
+        keys = self.keys.get(record)
         if key is None:
-            key = given.pop(0) if given else next(self._own_keys)
-        row = {each.name: _initial(each) for each in _stored(record)}
-        self.rows[record][key] = row | _given(instance, row)
+            key = keys.pop(0) if keys else next(self._own_keys)
+        row = {each.name: initial(each) for each in stored(record)}
+        self.rows[record][key] = row | given(instance, row)
         self._check(record)
-        return key
+        return View(self, record, key)
 
-    def _make(self, record: RecordModel, instances: list[Any]) -> list[View]:
+    def _make(self, instances: list[Any]) -> list[View]:
         """Create records, and before them what is new that they refer to: all by one reference, then the next."""
-        for each in _stored(record):
-            if isinstance(each, Reference):
-                new = [one for one in instances if isinstance(vars(one).get(each.name), each.target.cls)]
-                made = self._make(each.target, [vars(one)[each.name] for one in new]) if new else []
-                for one, view in zip(new, made, strict=True):
-                    vars(one)[each.name] = view
-        return [View(self, record, self._create(record, one)) for one in instances]
+        kinds = [self.model.records[type(one)] for one in instances]
+        references = [each.name for kind in kinds for each in stored(kind) if isinstance(each, Reference)]
+        for name in dict.fromkeys(references):
+            new = [one for one in instances if type(vars(one).get(name)) in self.model.records]
+            made = self._make([vars(one)[name] for one in new]) if new else []
+            for one, view in zip(new, made, strict=True):
+                vars(one)[name] = view
+        return [self._create(one) for one in instances]
 
-    def _set(self, record: RecordModel, key: Any, values: Mapping[str, Any]) -> None:
-        self.rows[record][key] |= {name: _key(value) for name, value in values.items()}
-        self._check(record)
+    def _set(self, view: View, values: Mapping[str, Any]) -> None:
+        self.rows[view._record][view._key] |= {name: key_of(value) for name, value in values.items()}
+        self._check(view._record)
 
     def _check(self, record: RecordModel) -> None:
-        """What is unique is."""
+        """What is unique is, among all of the kind that says so."""
         self._memo.clear()
-        stored = _stored(record)
-        rows = list(self.rows[record].values())
-        groups = [(each.name,) for each in stored if each.unique] + list(record.unique)
-        for group in groups:
-            if all(name in _visible(record) for name in group):
+        for level in [each for each in self.records if issubclass(record.cls, each.cls)]:
+            rows = [row for kind in self.kinds(level) for row in self.rows[kind].values()]
+            own = {each.name for each in declared(level).own}
+            groups = [(each.name,) for each in stored(level) if each.unique and each.name in own]
+            if level.kind == "relation" and declared(level).part is None and not declared(level).repeatable:
+                groups.append(tuple(each.name for each in level.ends))
+            for group in groups + list(declared(level).unique):
                 values = [tuple(row[name] for name in group) for row in rows]
                 values = [each for each in values if None not in each]
                 if len(set(values)) < len(values):
-                    raise Refused(f"{record} is unique by {group}")
-        declared = _declared(record)
-        if declared.symmetric:
-            one, other = (each.name for each in record.ends)
-            pairs = [frozenset((row[one], row[other])) for row in rows]
-            if not declared.self_pairs and any(len(pair) == 1 for pair in pairs):
-                raise Refused(f"{record} links no record to itself")
-            if not declared.repeatable and len(set(pairs)) < len(pairs):
-                raise Refused(f"{record} links a pair once")
+                    raise Refused(f"{level} is unique by {group}")
+            if declared(level).symmetric:
+                self._check_pairs(level, rows)
+
+    def _check_pairs(self, relation: RecordModel, rows: list[Row]) -> None:
+        one, other = (each.name for each in relation.ends)
+        pairs = [frozenset((row[one], row[other])) for row in rows]
+        if not declared(relation).self_pairs and any(len(pair) == 1 for pair in pairs):
+            raise Refused(f"{relation} links no record to itself")
+        if not declared(relation).repeatable and len(set(pairs)) < len(pairs):
+            raise Refused(f"{relation} links a pair once")
 
     def _delete(self, views: list[View]) -> None:
         """Delete records, with all that goes with them; what then still refers to one refuses it in the end."""
@@ -348,9 +270,7 @@ class Interpreter:
             if view not in doomed:
                 doomed[view] = None
                 queue += [each for each, reference in self._referring(view) if reference.on_delete == "cascade"]
-                queue += [
-                    View(self, place[0], key) for place, key in self.derived.items() if self._source(place) == view
-                ]
+                queue += [made for place, made in self.derived.items() if self._source(place) == view]
         for view in doomed:
             for each, reference in self._referring(view):
                 if each not in doomed and reference.on_delete == "set_null":
@@ -362,17 +282,17 @@ class Interpreter:
         self._leaving = before
         for view in doomed:
             self.rows[view._record].pop(view._key, None)
-        self.derived = {place: key for place, key in self.derived.items() if key in self.rows[place[0]]}
+        self.derived = {place: each for place, each in self.derived.items() if each not in doomed}
         self._memo.clear()
 
     def _referring(self, view: View) -> list[tuple[View, Reference]]:
         return [
             (each, reference)
             for record in self.records
-            for reference in _stored(record)
-            if isinstance(reference, Reference) and reference.target is view._record
-            for each in self.views(record)
-            if getattr(each, reference.name) == view
+            for reference in stored(record)
+            if isinstance(reference, Reference) and issubclass(view._record.cls, reference.target.cls)
+            for each in self.own(record)
+            if self.rows[record][each._key][reference.name] == view._key
         ]
 
     # -- records that follow from others
@@ -382,11 +302,11 @@ class Interpreter:
         self._follow()
         for record in self.records:
             self._check(record)
-            for view in self.views(record):
-                for each in _stored(record):
+            for view in self.own(record):
+                for each in stored(record):
                     found = getattr(view, each.name)
                     if isinstance(found, View):
-                        self._exists(found)
+                        self.require(found)
 
     def _follow(self) -> None:
         """Make, change and delete derived records until nothing changes any more."""
@@ -396,100 +316,44 @@ class Interpreter:
 
     def _derive(self, record: RecordModel) -> bool:
         wanted: dict[Place, Any] = {}
-        for transform in _declared(record).transforms:
+        for transform in declared(record).transforms:
             if transform.source in self.model.records:
                 source = self.model.records[transform.source]
                 for view in self.views(source):
                     made = [] if view in self._leaving else _several(transform.make(view))
                     for index, instance in enumerate(made):
                         wanted[record, transform.name, view._key, index] = instance
-        present = {place: key for place, key in self.derived.items() if place[0] is record}
+        present = {place: made for place, made in self.derived.items() if place[0] is record}
         changed = False
         for place, instance in wanted.items():
-            if place not in present:
-                self.derived[place] = self._create(record, instance, self.places.get(place) or next(self._own_keys))
+            made = present.get(place)
+            if made is not None and made._record.cls is not type(instance):
+                # One of another kind is another record.
+                self._delete([present.pop(place)])
+                made = None
+            if made is None:
+                self.derived[place] = self._create(instance, self.places.get(place) or next(self._own_keys))
                 changed = True
             else:
-                row = self.rows[record][present[place]]
-                said = {name: value for name, value in _given(instance, row).items() if _follows(record, name)}
+                row = self.rows[made._record][made._key]
+                said = {name: value for name, value in given(instance, row).items() if _follows(record, name)}
                 if any(row[name] != value for name, value in said.items()):
-                    self._set(record, present[place], said)
+                    self._set(made, said)
                     changed = True
-        gone = [View(self, record, key) for place, key in present.items() if place not in wanted]
-        gone = [view for view in gone if view not in self._leaving]
+        gone = [made for place, made in present.items() if place not in wanted and made not in self._leaving]
         if gone:
             self._delete(gone)
         return changed or bool(gone)
 
     def _source(self, place: Place) -> View:
         record, name, key, _ = place
-        transform = next(each for each in _declared(record).transforms if each.name == name)
-        return View(self, self.model.records[transform.source], key)
-
-
-def aggregate(spec: Any, elements: list[View]) -> Any:
-    """The value of a computation over a collection, by its definition."""
-    chosen = [each for each in elements if spec.where is None or spec.where(each)]
-    match spec.name_of:
-        case "Count":
-            return len(chosen)
-        case "Every":
-            return len(chosen) == len(elements)
-        case "Any":
-            return bool(chosen)
-        case "Summation":
-            return sum(value for value in map(spec.of, chosen) if value is not None)
-        case "WeightedSummation":
-            pairs = [(spec.weight(each), spec.of(each)) for each in chosen]
-            return sum((w * v for w, v in pairs if w is not None and v is not None), spec.start or 0)
-        case "Average":
-            values = [float(value) for value in map(spec.of, chosen) if value is not None]
-            return sum(values) / len(values) if values else spec.default
-        case "Maximum" | "Minimum":
-            values = [value for value in map(spec.of, chosen) if value is not None]
-            extreme = max if spec.name_of == "Maximum" else min
-            return extreme(values) if values else spec.default
-        case "First" | "Last":
-            placed = {(spec.by(each), each._key): each for each in chosen if spec.by(each) is not None}
-            end = min if spec.name_of == "First" else max
-            return spec.of(placed[end(placed)]) if placed else spec.default
-        case "Distinct":
-            return len({value for value in map(spec.of, chosen) if value is not None})
-    raise NotImplementedError(spec.name_of)
-
-
-def _declared(record: RecordModel) -> RecordDeclaration:
-    declaration: RecordDeclaration = vars(record.cls)["__iq_record__"]
-    return declaration
-
-
-def _stored(record: RecordModel) -> list[Property | Reference]:
-    """What a row holds: neither the key nor what is worked out."""
-    return [
-        each
-        for each in record.stored()
-        if not each.hidden
-        and not (isinstance(each, Property) and (each.key or isinstance(each.computation, WORKED_OUT)))
-    ]
-
-
-def _visible(record: RecordModel) -> list[str]:
-    return [name for name, each in record.attributes.items() if not getattr(each, "hidden", False)]
+        transform = next(each for each in declared(record).transforms if each.name == name)
+        return self.one(self.model.records[transform.source], key)
 
 
 def _follows(record: RecordModel, name: str) -> bool:
     """Whether a derived record takes the attribute from its source: what interactions change is its own."""
     return not getattr(record.attributes[name], "changes", ())
-
-
-def _initial(attribute: Property | Reference) -> Any:
-    computation = getattr(attribute, "computation", None)
-    return computation.initial if isinstance(computation, Written) else None
-
-
-def _given(instance: Any, row: Row) -> Row:
-    """What the maker of a record gave, by its constructor."""
-    return {name: _key(value) for name, value in vars(instance).items() if name in row}
 
 
 def _item(item: Any) -> Callable[[Any], Any]:
@@ -500,9 +364,5 @@ def _several(found: Any) -> list[Any]:
     return [] if found is None else list(found) if isinstance(found, list | tuple) else [found]
 
 
-def _key(value: Any) -> Any:
-    return value._key if isinstance(value, View) else value
-
-
 def _plain(value: Any) -> Any:
-    return sorted(map(_key, value)) if isinstance(value, list) else _key(value)
+    return sorted(map(key_of, value)) if isinstance(value, list) else key_of(value)
