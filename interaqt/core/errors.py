@@ -380,7 +380,18 @@ class TransactionTimeoutError(DispatchError):
 
 
 class TransactionCapabilityError(DispatchError):
+    """The database does not promise what a transaction was asked for; nothing was begun.
+
+    ``requested`` is that, such as an isolation level, and ``capability`` the record of what its
+    driver does promise.
+    """
+
     default_code = "transaction.capability"
+
+    def __init__(self, message: str, *, requested: str, capability: Any, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.requested = requested
+        self.capability = capability
 
 
 class IdempotencyError(DispatchError):

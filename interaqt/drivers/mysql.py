@@ -6,10 +6,11 @@ import contextlib
 import datetime as dt
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args
 
+import attrs
 import pymysql
 from pymysql.constants import CLIENT
 
@@ -21,7 +22,8 @@ from interaqt.drivers.mysql_reader import MySQLReader
 from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.pipeline import PipelinedTransaction
 from interaqt.drivers.pool import PooledDatabase
-from interaqt.storage.database import Anomaly, Capability, Executor, Violation
+from interaqt.storage.capability import Anomaly, Capability
+from interaqt.storage.database import Executor, Violation
 
 __all__ = ["MySQLDB"]
 
@@ -34,19 +36,29 @@ _MODE = (
 #: The oldest versions that have all that statements are made of: JSON_TABLE, CHECK, NO PAD collations.
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0, 17)}
 
+_ISOLATION: Mapping[str, frozenset[Anomaly]] = {
+    "READ COMMITTED": frozenset(get_args(Anomaly)) - {"dirty read"},
+    "REPEATABLE READ": frozenset({"lost update", "write skew", "double booking"}),
+    "SERIALIZABLE": frozenset(),
+}
 _CAPABILITY = Capability(
     transactions=True,
-    isolation={
-        "READ COMMITTED": frozenset(get_args(Anomaly)) - {"dirty read"},
-        # No lost update where the server has innodb_snapshot_isolation.
-        "REPEATABLE READ": frozenset({"lost update", "write skew", "double booking"}),
-        "SERIALIZABLE": frozenset(),
-    },
+    isolation=_ISOLATION,
+    default="READ COMMITTED",
     concurrent_writers=True,
-    row_locks=True,
+    row_locks=frozenset({"update", "share"}),
     savepoints=True,
+    transactional_schema=False,
+    read_only_snapshot=True,
+    retried=frozenset({"deadlock", "lock timeout", "lost connection"}),
     pipeline=True,
     returning=False,
+)
+#: That of a server which refuses to overwrite what a snapshot did not see.
+_CAREFUL = attrs.evolve(
+    _CAPABILITY,
+    isolation={**_ISOLATION, "REPEATABLE READ": _ISOLATION["REPEATABLE READ"] - {"lost update"}},
+    retried=_CAPABILITY.retried | {"serialization failure"},
 )
 
 
@@ -54,7 +66,8 @@ class MySQLDB(PooledDatabase[Session]):
     """``MySQLDB("mysql://user:password@host/name")``, or the keyword arguments of ``pymysql.connect``.
 
     Connections are opened when the first one is needed. Which of the two databases it is, the
-    server says; ``flavor="MariaDB"`` or ``"MySQL"`` says it without asking. ``lock_timeout`` is
+    server says, and whether it refuses lost updates; ``flavor="MariaDB"`` or ``"MySQL"`` says it
+    without asking, and the capability is that of the oldest version then. ``lock_timeout`` is
     how many seconds a statement waits for a row that another transaction has locked, the
     server's own setting unless given. ``pipeline=False`` sends one statement at a time, for a
     proxy that cannot pipeline.
@@ -78,7 +91,7 @@ class MySQLDB(PooledDatabase[Session]):
         self.arguments = connection_arguments(dsn, arguments)
         self.lock_timeout = lock_timeout
         self._flavor = flavor
-        super().__init__(pool_size, pipeline, timeout, capability=_CAPABILITY)
+        super().__init__(pool_size, pipeline, timeout)
 
     @cached_property
     def dialect(self) -> MySQLDialect:  # type: ignore[override]
@@ -95,6 +108,12 @@ class MySQLDB(PooledDatabase[Session]):
             return self._flavor
         with self._session() as session:
             return _flavor_of(session.connection)
+
+    def _promises(self) -> Capability:
+        if self._flavor is not None:
+            return _CAPABILITY
+        with self._session() as session:
+            return _CAREFUL if session.refuses_lost_updates else _CAPABILITY
 
     # -- transactions ----------------------------------------------------------------------
 
@@ -130,14 +149,15 @@ class MySQLDB(PooledDatabase[Session]):
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
                 if self.lock_timeout is not None:
                     cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {int(self.lock_timeout)}")
-                if cursor.execute("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"):
+                careful = bool(cursor.execute("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"))
+                if careful:
                     # REPEATABLE READ then refuses to overwrite what its snapshot did not see.
                     cursor.execute("SET SESSION innodb_snapshot_isolation = ON")
         except BaseException:
             connection.close()
             raise
         connection._sock.settimeout(self.arguments.get("read_timeout"))
-        return Session(connection)
+        return Session(connection, refuses_lost_updates=careful)
 
     # -- schema ----------------------------------------------------------------------------
 

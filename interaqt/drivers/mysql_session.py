@@ -37,10 +37,12 @@ UNREAD_BYTES = 32_768
 class Session(PipelinedSession):
     """The statements of one connection, which is nobody else's meanwhile."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, refuses_lost_updates: bool) -> None:
         super().__init__()
         self.connection = connection
         """Opened by PyMySQL, whose own way of running statements waits for each."""
+        self.refuses_lost_updates = refuses_lost_updates
+        """Whether REPEATABLE READ does, as the server says."""
         # The error is the first since ``start``, or since the last ROLLBACK TO SAVEPOINT.
         self._socket: socket.socket = self.connection._sock
         self._file: BinaryIO = self.connection._rfile

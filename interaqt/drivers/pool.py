@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import attrs
@@ -17,7 +18,8 @@ from interaqt.core.errors import StorageError
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.pipeline import PipelinedSession, PipelinedTransaction
 from interaqt.drivers.reader import PooledReader
-from interaqt.storage.database import Capability, Database, Executor, Transaction
+from interaqt.storage.capability import Capability
+from interaqt.storage.database import Database, Executor, Transaction
 
 __all__ = ["PooledDatabase"]
 
@@ -30,17 +32,28 @@ S = TypeVar("S", bound=PipelinedSession)
 class PooledDatabase(Database, Generic[S]):
     """Connections are opened when one is needed, at most ``pool_size`` of them."""
 
-    def __init__(self, pool_size: int, pipeline: bool, timeout: float, *, capability: Capability) -> None:
+    #: The level of a transaction, and of one that only reads and sees one state.
+    default_isolation, snapshot_isolation = "READ COMMITTED", "REPEATABLE READ"
+
+    def __init__(self, pool_size: int, pipeline: bool, timeout: float) -> None:
         if pool_size < 1:
             raise ValueError(f"pool_size is at least 1, not {pool_size}")
         self.pool_size = pool_size
         self.timeout = timeout
-        self.capability = attrs.evolve(capability, pipeline=capability.pipeline and pipeline)
+        self._pipelined = pipeline
         self._closed = False
         self._forget()
         forget_at_fork(self)
 
+    @cached_property
+    def capability(self) -> Capability:  # type: ignore[override]
+        return attrs.evolve(self._promises(), pipeline=self._pipelined)
+
     # -- what each server has of its own
+
+    @abstractmethod
+    def _promises(self) -> Capability:
+        """What the server does; whether statements are pipelined is asked of this object."""
 
     @abstractmethod
     def _connect(self) -> S:
@@ -58,13 +71,10 @@ class PooledDatabase(Database, Generic[S]):
 
     def begin(self, isolation: str | None = None, *, read_only: bool = False) -> Transaction:
         if isolation is None:
-            isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"
-        elif isolation not in self.capability.isolation:
-            raise StorageError(
-                f"{isolation!r} is no isolation level; there are {', '.join(self.capability.isolation)}",
-                code="transaction.isolation",
-            )
-        transaction = PipelinedTransaction(self._take(), self.capability.pipeline, self._give)
+            isolation = self.snapshot_isolation if read_only else self.default_isolation
+        else:
+            self.capability.require_isolation(isolation, type(self).__name__)
+        transaction = PipelinedTransaction(self._take(), self._pipelined, self._give)
         try:
             for statement in self._opening(isolation, read_only):
                 transaction.execute(statement, ())

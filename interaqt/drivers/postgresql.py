@@ -12,7 +12,8 @@ from interaqt.drivers.pipeline import ConnectionLost, QueuedResult
 from interaqt.drivers.pool import PooledDatabase
 from interaqt.drivers.postgresql_dialect import PostgreSQLDialect
 from interaqt.drivers.postgresql_session import Session
-from interaqt.storage.database import Anomaly, Capability, Executor, Row, Violation
+from interaqt.storage.capability import Anomaly, Capability
+from interaqt.storage.database import Executor, Row, Violation
 
 __all__ = ["PostgreSQLDB"]
 
@@ -39,9 +40,14 @@ _CAPABILITY = Capability(
         "REPEATABLE READ": frozenset({"write skew", "double booking"}),
         "SERIALIZABLE": frozenset(),
     },
+    default="READ COMMITTED",
     concurrent_writers=True,
-    row_locks=True,
+    row_locks=frozenset({"update", "share"}),
     savepoints=True,
+    transactional_schema=True,
+    read_only_snapshot=True,
+    # Who says how long a statement waits for a lock wants to be told when that is over.
+    retried=frozenset({"deadlock", "serialization failure", "lost connection"}),
     pipeline=True,
     returning=True,
 )
@@ -64,10 +70,13 @@ class PostgreSQLDB(PooledDatabase[Session]):
         self.dsn = dsn
         self.dialect = self._dialect()
         self.peewee = self.dialect.peewee
-        super().__init__(pool_size, pipeline, timeout, capability=_CAPABILITY)
+        super().__init__(pool_size, pipeline, timeout)
 
     def _dialect(self) -> PostgreSQLDialect:
         return PostgreSQLDialect()
+
+    def _promises(self) -> Capability:
+        return _CAPABILITY
 
     def _connect(self) -> Session:
         connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)

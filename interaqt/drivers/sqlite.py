@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import attrs
+
 from interaqt.core.errors import StorageError
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.sqlite_dialect import SQLiteDialect
 from interaqt.drivers.sqlite_functions import register
-from interaqt.storage.database import Capability, Database, Executor, Recorder, Row, Transaction, Violation, ended
+from interaqt.storage.capability import Capability
+from interaqt.storage.database import Database, Executor, Recorder, Row, Transaction, Violation, ended
 
 __all__ = ["SQLiteDB"]
 
@@ -37,9 +40,13 @@ class SQLiteDB(Database):
     capability = Capability(
         transactions=True,
         isolation={"READ COMMITTED": frozenset(), "SERIALIZABLE": frozenset()},
+        default="SERIALIZABLE",
         concurrent_writers=False,
-        row_locks=False,
+        row_locks=frozenset(),
         savepoints=True,
+        transactional_schema=True,
+        read_only_snapshot=True,
+        retried=frozenset({"lock timeout"}),
         pipeline=False,
         returning=True,
     )
@@ -59,6 +66,9 @@ class SQLiteDB(Database):
         self.dialect = SQLiteDialect()
         self.peewee = self.dialect.peewee
         self._in_memory = self.path == ":memory:"
+        if self._in_memory:
+            # There is one connection, so writers wait for readers, too.
+            self.capability = attrs.evolve(self.capability, read_only_snapshot=False)
         self._closed = False
         self._forget()
         forget_at_fork(self)
@@ -74,11 +84,8 @@ class SQLiteDB(Database):
     # -- transactions ----------------------------------------------------------------------
 
     def begin(self, isolation: str | None = None, *, read_only: bool = False) -> Transaction:
-        if isolation is not None and isolation not in self.capability.isolation:
-            raise StorageError(
-                f"SQLite has no isolation level {isolation!r}; every transaction is SERIALIZABLE",
-                code="transaction.isolation",
-            )
+        if isolation is not None:
+            self.capability.require_isolation(isolation, "SQLiteDB")
         writes = not read_only or self._in_memory
         if writes:
             self._take_turn()

@@ -39,6 +39,7 @@ class Transactions:
         self.storage = storage
         self.planner = planner
         self.database: Database = storage.database
+        self.database.capability.require_transactions(type(self.database).__name__)
 
     def run(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import peewee
@@ -14,11 +14,10 @@ import peewee
 from interaqt.core.errors import StorageError
 
 if TYPE_CHECKING:
+    from interaqt.storage.capability import Capability
     from interaqt.storage.dialect import Dialect
 
 __all__ = [
-    "Anomaly",
-    "Capability",
     "Database",
     "Executor",
     "Recorder",
@@ -30,11 +29,6 @@ __all__ = [
 ]
 
 Row = tuple[Any, ...]
-
-#: What transactions that go on at the same time may do to each other, and no order of one after the other would.
-Anomaly = Literal[
-    "dirty read", "non-repeatable read", "read skew", "phantom", "lost update", "write skew", "double booking"
-]
 
 
 class Result(Protocol):
@@ -78,23 +72,6 @@ class Transaction(Executor, Protocol):
 
     def rollback(self) -> None:
         """Undo all of it and release the connection, whatever state it is in. Raises nothing."""
-
-
-@attrs.frozen
-class Capability:
-    """What a driver promises of its transactions; a contract test holds it to that."""
-
-    transactions: bool
-    isolation: Mapping[str, frozenset[Anomaly]]
-    """Levels that can be asked for, weakest first, and which anomalies each lets happen."""
-    concurrent_writers: bool
-    """False where writers queue up for the whole database."""
-    row_locks: bool
-    """``SELECT ... FOR UPDATE``."""
-    savepoints: bool
-    pipeline: bool
-    """Statements are sent without waiting for the ones before."""
-    returning: bool
 
 
 @attrs.frozen
@@ -144,8 +121,8 @@ class Database(ABC):
     def begin(self, isolation: str | None = None, *, read_only: bool = False) -> Transaction:
         """Start a transaction, on a connection of its own until it ends.
 
-        A thread has one open at a time. A read-only one sees one state of the data all along
-        and holds up no writer.
+        A thread has one open at a time. A read-only one sees one state of the data all along.
+        Raises :class:`~interaqt.TransactionCapabilityError` for a level that is not offered.
         """
 
     @abstractmethod

@@ -16,14 +16,14 @@ import psycopg
 import pymysql
 import pytest
 
-from interaqt.core.errors import CommitUnknown, StorageError
-from interaqt.drivers.mysql import MySQLDB
+from interaqt.core.errors import CommitUnknown, StorageError, TransactionCapabilityError
 from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
 from interaqt.drivers.sqlite import SQLiteDB
-from interaqt.storage.database import Database, Executor, Violation
+from interaqt.storage.database import Database, Violation
 from tests.databases import ON_EACH_DRIVER, fresh
+from tests.drivers.waiting import backend, terminate
 
 REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError, pymysql.IntegrityError, pymysql.OperationalError)
 LOST = (psycopg.OperationalError, pymysql.OperationalError, ConnectionLost)
@@ -191,9 +191,15 @@ def test_a_read_only_transaction_sees_one_state_and_writes_nothing(db: Database)
     assert content(db) == [(1, 15)]
 
 
-def test_an_isolation_level_that_does_not_exist_is_refused(db: Database) -> None:
-    with pytest.raises(StorageError, match="isolation level"):
-        db.begin("SOMETIMES")
+def test_an_isolation_level_that_is_not_offered_is_refused(db: Database) -> None:
+    with pytest.raises(TransactionCapabilityError, match="no isolation level 'SERIALISABLE'") as caught:
+        db.begin("SERIALISABLE")
+    assert caught.value.code == "transaction.capability"
+    assert caught.value.requested == "SERIALISABLE"
+    assert caught.value.capability == db.capability
+    default = db.capability.default
+    assert caught.value.hint.startswith("Did you mean 'SERIALIZABLE'?  There is: READ COMMITTED, ")
+    assert caught.value.hint.endswith(f"Without isolation= it is {default}.")
     for level in db.capability.isolation:
         db.begin(level).rollback()
 
@@ -421,25 +427,6 @@ def test_closing_twice_is_fine_and_a_closed_database_says_so(db: Database) -> No
     db.close()
     with pytest.raises(StorageError, match="was closed"):
         db.begin()
-
-
-def terminate(database: Database, backend: int) -> None:
-    if isinstance(database, PostgreSQLDB):
-        with psycopg.connect(database.dsn, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", (backend,))
-        return
-    assert isinstance(database, MySQLDB)
-    with pymysql.connect(**database.arguments) as other, other.cursor() as cursor:
-        cursor.execute(f"KILL {backend}")
-        while cursor.execute("SELECT 1 FROM information_schema.processlist WHERE id = %s", (backend,)):
-            time.sleep(0.01)
-        time.sleep(0.05)
-
-
-def backend(server: Database, executor: Executor) -> int:
-    function = "pg_backend_pid" if isinstance(server, PostgreSQLDB) else "connection_id"
-    ((number,),) = executor.execute(f"SELECT {function}()", ()).fetchall()
-    return int(number)
 
 
 def test_a_connection_that_the_server_ended_while_idle_is_replaced_unseen(server: Database) -> None:

@@ -13,9 +13,11 @@ import pytest
 import interaqt as iq
 from interaqt import Event, Many
 from interaqt.drivers.sqlite import SQLiteDB
-from interaqt.storage.database import Anomaly, Database
-from tests.drivers.schedules import SCHEDULES, waits
+from interaqt.storage.capability import Anomaly
+from interaqt.storage.database import Database
+from interaqt.testing.schedules import SCHEDULES
 from tests.drivers.test_isolation_levels import written
+from tests.drivers.waiting import waits
 from tests.runtime.conftest import Apps
 
 #: Called by callbacks where they have read something, and before they go on.
