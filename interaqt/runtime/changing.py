@@ -108,10 +108,10 @@ class Changing:
         for change, records in targets:
             for each in records if change.asks else ():
                 origin = origin_of(each)
-                if origin is None or (locks and not getattr(origin, "lock", False)):
+                if origin is None or (locks and getattr(origin, "lock", None) not in ("change", "alone")):
                     record = change.attribute.record
                     if record not in cohorts:
-                        cohorts[record] = Cohort(self._loader, record, lock=True)
+                        cohorts[record] = Cohort(self._loader, record, lock="change")
                     cohorts[record].renew(each)
 
     def _next(self, change: Change, record: Record, event: Event[Any]) -> Any:

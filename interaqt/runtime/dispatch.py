@@ -37,8 +37,8 @@ from interaqt.runtime.run import Created, Run
 from interaqt.runtime.side_effects import attempt
 from interaqt.runtime.telling import Telling
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.cohort import Cohort
 from interaqt.storage.global_records import GlobalRecords
+from interaqt.storage.holding import Holding
 from interaqt.storage.loading import Lock
 from interaqt.storage.moment import during
 from interaqt.storage.prepared import Image
@@ -68,10 +68,12 @@ class InteractionDispatch:
         self.interaction = interaction
         self.payload = Payload(interaction, self.planner.model.records)
         self.facts = Facts(self.planner, self.storage.loader, interaction)
+        self.consequences = self.facts.consequences
         self._views = PayloadViews(self.payload, self.facts, self.storage.loader)
         self._telling = telling
         self.user = self.planner.model.user
         self.event_record = self.planner.model.records[InteractionEvent]
+        self.consequences.of_event(self.event_record)
         self._ledger = ledger
         self._idempotency = interaction.idempotency or idempotency
 
@@ -118,7 +120,11 @@ class InteractionDispatch:
                 return self.admitted(request, user, at)
 
         return partial(
-            self._once.run, claim=claim, first=work, admitted=again, event=lambda: self._event(request, user, at)
+            self._once.run,
+            claim=claim,
+            first=work,
+            admitted=again,
+            event=lambda: self._event(request, user, at),
         )
 
     def carry_out(
@@ -134,13 +140,20 @@ class InteractionDispatch:
         self._views.require(run, request)
         hooks = self.interaction.hooks
         with self.global_values():
-            event = self.admitted(request, user, at)
+            holding = self.holding()
+            event = self.admitted(request, user, at, holding)
             if self.interaction.guard is not None and run.tx.failure is not None:
                 raise run.tx.failure  # which the guard took no notice of
             if hooks.map_event_data is not None:
                 event.context = dict(hooks.map_event_data(event))
             (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
-            self.facts.write(run, event)
+            asked = self.facts.ask(event)
+            if holding.missed_by(lambda: self.consequences.learn(asked.new())):
+                # Nothing was written yet; what was read is read again, and locked.
+                context, event = event.context, self.admitted(request, user, at)
+                event.context = context
+                asked = self.facts.ask(event)
+            self.facts.write(run, event, asked)
         self.require_references(run, request)
         result = DispatchResult(event, writes=Writes(self.storage, run.created, run.mutations))
         if hooks.resolve is not None or hooks.after_dispatch is not None:
@@ -161,7 +174,11 @@ class InteractionDispatch:
 
     def lock_of(self, dictionary: RecordModel) -> Lock:
         """How a dictionary is locked that a callback reads."""
-        return "change" if dictionary in self.facts.changed else "keep"
+        return self.consequences.lock_of(dictionary) or "keep"
+
+    def holding(self) -> Holding:
+        """What keeps as it is what callbacks read of records that are written then, or of which values move."""
+        return Holding(self.storage.loader, self.consequences.lock_of, self.consequences.concerns)
 
     def event_row(self, event: Event[Any], actor: str | None, stored: dict[str, Any]) -> Image:
         """What is kept of the event."""
@@ -173,28 +190,19 @@ class InteractionDispatch:
             "context": event.context or None,
         }
 
-    def _event(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
-        """What callbacks see: everything in it loads inside the transaction.
-
-        Records of a kind that the interaction changes are locked when one of them is read, all
-        together and in the order of their keys: what a condition or ``set=`` finds stays so.
-        """
-        loader = self.storage.loader
-        cohorts: dict[RecordModel, Cohort] = {}
+    def _event(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
+        """What callbacks see: everything in it loads inside the transaction, all records of one table together."""
+        holding = holding or self.holding()
 
         def ghosts(record: RecordModel, given: Iterable[Record]) -> list[Record]:
-            root = record.root
-            cohort = cohorts.get(root)
-            if cohort is None:
-                cohort = cohorts[root] = Cohort(loader, root, lock=root in self.facts.changed, steady=True)
-            return loader.like(record, given, cohort)
+            return self.storage.loader.like(record, given, holding.cohort(record))
 
         if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
             (user,) = ghosts(self.user, [user])
         return Event(self.interaction.name, at, user, self.payload.fresh(request, ghosts))
 
-    def admitted(self, request: Any, user: Any, at: dt.datetime) -> Event[Any]:
-        event = self._event(request, user, at)
+    def admitted(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
+        event = self._event(request, user, at, holding)
         if self.interaction.guard is not None:
             self._admit(event, request)
         return event

@@ -21,7 +21,8 @@ from interaqt.core.expressions import Param, Root, walk
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of, origin_of
-from interaqt.runtime.changing import Changing
+from interaqt.runtime.changing import Changing, Moved
+from interaqt.runtime.consequences import Consequences
 from interaqt.runtime.making import Maker
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.reaction import Step
@@ -29,7 +30,7 @@ from interaqt.runtime.run import Run
 from interaqt.storage.loading import Loader
 from interaqt.storage.prepared import Prepared
 
-__all__ = ["Facts"]
+__all__ = ["Asked", "Facts"]
 
 
 @attrs.frozen(eq=False)
@@ -38,6 +39,19 @@ class _Deletion:
     delete: Prepared
     search: Prepared
     asks_for_user: bool
+
+
+@attrs.frozen(eq=False)
+class Asked:
+    """What the callbacks have answered."""
+
+    moves: list[Moved]
+    made: list[tuple[RecordModel, list[Record]]]
+
+    def new(self) -> Iterator[Record]:
+        """The records that are to be made."""
+        for _, records in self.made:
+            yield from records
 
 
 class Facts:
@@ -52,10 +66,10 @@ class Facts:
         self._endings = [
             self._deletion(each) for record in records for each in record.endings if each.interaction is interaction
         ]
-        self.changed = self._changing.records
-        """The kinds of records that the interaction changes."""
-        self.written = self.changed | {each.rule.record for each in self._endings}
-        """Those, and the kinds that it ends."""
+        self.consequences = Consequences(planner.model, planner.graph).of_facts(
+            self._changing.changes, self._creations, [each.rule for each in self._endings]
+        )
+        """All that may come of them."""
         self._params = [(payload_param(item.name), item) for item in interaction.items.values() if not item.many]
 
     def _deletion(self, rule: Ending) -> _Deletion:
@@ -68,14 +82,16 @@ class Facts:
             any(isinstance(each, Param) and each.name == USER for each in walk(rule.condition)),
         )
 
-    def write(self, run: Run, event: Event[Any]) -> None:
+    def ask(self, event: Event[Any]) -> Asked:
+        """Ask all callbacks; nothing is written yet."""
+        return Asked(self._changing.moves(event), self.made(event))
+
+    def write(self, run: Run, event: Event[Any], asked: Asked) -> None:
         """Write all of them, each with what follows from it."""
-        moves = self._changing.moves(event)
-        made = self.made(event)
-        deleted = self._changing.write(run, moves, event)
+        deleted = self._changing.write(run, asked.moves, event)
         run.settle()
         maker = Maker(run)
-        for record, records in made:
+        for record, records in asked.made:
             maker.make(record, records)
         run.settle()
         for record, keys in deleted.items():

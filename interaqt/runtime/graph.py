@@ -7,7 +7,8 @@ end of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import attrs
 
@@ -87,6 +88,32 @@ class Graph:
     def is_followed(self, record: RecordModel, name: str) -> bool:
         """Whether something is to be done about a change of the attribute, beside what is written with it."""
         return (record, name) in self._followed
+
+    def from_rows(self, record: RecordModel) -> Sequence[Rule]:
+        """The rules that follow from the rows of a record."""
+        return self._from_rows.get(record, ())
+
+    def from_value(self, record: RecordModel, name: str) -> Sequence[Rule]:
+        """The rules that read an attribute, or by it know whom a record contributes to."""
+        return self._from_values.get((record, name), ())
+
+    @cached_property
+    def _from_rows(self) -> dict[RecordModel, list[Rule]]:
+        found: dict[RecordModel, list[Rule]] = {}
+        for rule in self.rules:
+            found.setdefault(rule.source, []).append(rule)
+        return found
+
+    @cached_property
+    def _from_values(self) -> dict[tuple[RecordModel, str], list[Rule]]:
+        found: dict[tuple[RecordModel, str], list[Rule]] = {}
+        for rule in self.rules:
+            reads = {(read.record, read.name) for read in self.reads[rule]}
+            if rule.via is not None:
+                reads.add((rule.source, rule.via.name))
+            for each in reads:
+                found.setdefault(each, []).append(rule)
+        return found
 
     def upstream(self, rule: Rule, seen: tuple[Rule, ...] = ()) -> frozenset[Rule]:
         """All rules whose outcome the rule reads, directly or through others."""

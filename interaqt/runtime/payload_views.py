@@ -1,7 +1,7 @@
 """Views in payloads: what a request names must be in the view that its item is declared to be of.
 
 It is looked at before anything else in the transaction, for the interaction may take the record out
-of the view. Where it changes records of that kind they are locked, so what is found stays so.
+of the view. Where it writes records of that kind they are locked, so what is found stays so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PayloadViews:
 
     def __init__(self, payload: Payload, facts: Facts, loader: Loader) -> None:
         self._payload = payload
-        self._written = facts.written
+        self._lock_of = facts.consequences.lock_of
         self._loader = loader
 
     def require(self, run: Run, request: Any) -> None:
@@ -36,9 +36,9 @@ class PayloadViews:
             return
         problems: list[PayloadProblem] = []
         for view, named in sorted(self._named(request).items(), key=lambda each: each[0].name):
-            changes = view.root in self._written
-            found = self._loader.existing(view, list(named), "change" if changes else None)
-            if changes:
+            lock = self._lock_of(view)
+            found = self._loader.existing(view, list(named), lock)
+            if lock is not None:
                 run.proven.update((view.root, key) for key in found)
             problems += self._problems(view, {key: paths for key, paths in named.items() if key not in found})
         if problems:

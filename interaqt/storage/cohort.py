@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -13,6 +13,7 @@ from interaqt.storage.global_records import GlobalRecords
 from interaqt.storage.records import ORIGIN, key_name
 
 if TYPE_CHECKING:
+    from interaqt.storage.holding import Holding
     from interaqt.storage.loading import Loader, Lock
 
 __all__ = ["Cohort"]
@@ -22,21 +23,28 @@ class Cohort:
     """The origin of the records of one query.
 
     What is asked of one member is loaded for all of them that lack it. Members know their
-    cohort; it knows them weakly, so that one that is kept does not keep the others. With
-    ``lock`` their rows are locked when they are loaded, in the order of their keys. Inside a
-    transaction (``steady``) a foreign key says that what they refer to is there, so its key alone
-    costs no query.
+    cohort; it knows them weakly, so that one that is kept does not keep the others. By ``lock``
+    their rows are locked when they are loaded, in the order of their keys. ``holding`` says how,
+    for them and for all that they lead to. It is inside of a transaction: there a foreign key says
+    that what they refer to is there, so its key alone costs no query.
     """
 
-    __slots__ = ("_globals", "_loader", "_members", "_record", "_steady", "lock")
+    __slots__ = ("_globals", "_holding", "_loader", "_lock", "_members", "_record")
 
-    def __init__(self, loader: Loader, record: RecordModel, *, lock: bool = False, steady: bool = False) -> None:
+    def __init__(
+        self, loader: Loader, record: RecordModel, *, lock: Lock = None, holding: Holding | None = None
+    ) -> None:
         self._loader = loader
         self._record = record
-        self._steady = steady
-        self.lock = lock
+        self._lock = lock
+        self._holding = holding
         self._members: list[ref[Record]] = []
         self._globals: GlobalRecords | None = None
+
+    @property
+    def lock(self) -> Lock:
+        """How its records are locked when they are loaded."""
+        return self._lock if self._holding is None else self._holding.lock_of(self._record)
 
     def admit(self, records: Iterable[Record]) -> None:
         self._members += map(ref, records)
@@ -100,20 +108,26 @@ class Cohort:
 
     def _rows(self, record: Record) -> None:
         """The row itself, of members of which only the key, or a part, is known."""
-        lacking = [each for each in self._living(record) if not self._is_whole(each)]
-        keyed = self._keyed(lacking)
+        keyed = self._keyed(each for each in self._living(record) if not self._is_whole(each))
+        key = record.__dict__[self._record.key.name]
+        if key not in self._fill(keyed, self.lock):
+            raise self._loader.not_found(self._record, key)
+
+    def _fill(self, keyed: Mapping[Any, Sequence[Record]], lock: Lock) -> set[Any]:
+        """Load rows into members, and lock them; answers the keys of those that there are."""
         # What was in a view when it was found may have left it since, and still is a record.
-        lock: Lock = "change" if self.lock else None
         rows = self._loader.rows_by(self._record.key, keyed, self._record, lock, anyway=True)
-        found = self._loader.shape(self._record).make(rows, self)
-        for each in found:
+        if self._holding is not None:
+            self._holding.locked(self._record, keyed, lock)
+        found = set()
+        for each in self._loader.shape(self._record).make(rows, self):
             values = each.__dict__
-            for member in keyed.pop(values[self._record.key.name]):
+            key = values[self._record.key.name]
+            found.add(key)
+            for member in keyed[key]:
                 # What is known already stays: it may be newer than the row that this reader sees.
                 member.__dict__.update({name: value for name, value in values.items() if name not in member.__dict__})
-        key = record.__dict__[self._record.key.name]
-        if key in keyed:
-            raise self._loader.not_found(self._record, key)
+        return found
 
     def _is_whole(self, record: Record) -> bool:
         names = (key_name(each) if isinstance(each, Reference) else each.name for each in self._stored(record))
@@ -127,7 +141,10 @@ class Cohort:
         lacking = [each for each in self._lacking(record, reference) if each.__dict__.get(where) is not None]
         keys = {each.__dict__[where] for each in lacking}
         target = reference.target
-        made = self._loader.ghosts(target, keys) if self._steady else self._loader.by(target.key, keys, target)
+        if self._holding is None:
+            made = self._loader.by(target.key, keys, target)
+        else:
+            made = self._loader.ghosts(target, keys, self._beyond(target))
         found = {each.__dict__[target.key.name]: each for each in made}
         for each in lacking:
             other = found.get(each.__dict__[where])
@@ -139,7 +156,9 @@ class Cohort:
     def _mirror(self, record: Record, mirror: Mirror) -> None:
         keyed = self._keyed(self._lacking(record, mirror))
         where = key_name(mirror.via)
-        found = {each.__dict__[where]: each for each in self._loader.by(mirror.via, keyed, mirror.target)}
+        self._close(mirror, keyed)
+        beyond = self._beyond(mirror.target)
+        found = {each.__dict__[where]: each for each in self._loader.by(mirror.via, keyed, mirror.target, beyond)}
         for key, members in keyed.items():
             other = found.get(key)
             for each in members:
@@ -150,12 +169,15 @@ class Cohort:
     def _collection(self, record: Record, collection: Collection) -> None:
         keyed = self._keyed(self._lacking(record, collection))
         grouped: dict[Any, list[Record]] = {key: [] for key in keyed}
+        self._close(collection, keyed)
+        beyond = self._beyond(collection.target)
         if collection.far is not None:
-            for key, each in self._loader.beyond(collection, keyed):
+            self._hold_links(collection, keyed)
+            for key, each in self._loader.beyond(collection, keyed, beyond):
                 grouped[key].append(each)
         else:
             where = key_name(collection.via)
-            for each in self._loader.by(collection.via, keyed, collection.target):
+            for each in self._loader.by(collection.via, keyed, collection.target, beyond):
                 owner = each.__dict__[where]
                 # One fact, seen from its other side: who has it is known.
                 each.__dict__[collection.via.name] = keyed[owner][0]
@@ -164,3 +186,22 @@ class Cohort:
             many = Many(grouped[key])
             for each in members:
                 each.__dict__[collection.name] = many
+
+    # -- what is held
+
+    def _beyond(self, record: RecordModel) -> Cohort:
+        """The cohort of what members lead to."""
+        return Cohort(self._loader, record, holding=self._holding)
+
+    def _close(self, side: Collection | Mirror, keyed: Mapping[Any, Sequence[Record]]) -> None:
+        """Have nobody add to what is about to be read."""
+        if self._holding is not None:
+            keys = self._holding.to_close(self._record, side, keyed)
+            if keys:
+                self._fill({key: keyed[key] for key in keys}, "alone")
+
+    def _hold_links(self, collection: Collection, keyed: Mapping[Any, Sequence[Record]]) -> None:
+        """Lock the links past which something is about to be read."""
+        lock = None if self._holding is None else self._holding.lock_of(collection.link)
+        if lock is not None:
+            self._loader.rows_by(collection.via, keyed, collection.link, lock)

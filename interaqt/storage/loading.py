@@ -32,8 +32,9 @@ __all__ = ["Loader", "Lock"]
 
 Rows = list[Sequence[Any]]
 
-#: Against whom a row that is read stays locked: others that change it, to ``change`` it, or to ``keep`` it as it is.
-Lock = Literal["change", "keep"] | None
+#: Against whom a row that is read stays locked: others that change it, to ``change`` it, or to ``keep`` it as it is;
+#: or all that come to refer to it, too, to have it ``alone``.
+Lock = Literal["alone", "change", "keep"] | None
 
 
 class Loader:
@@ -61,16 +62,23 @@ class Loader:
 
     # -- records
 
-    def records(self, record: RecordModel, rows: Iterable[Sequence[Any]]) -> list[Record]:
+    def records(self, record: RecordModel, rows: Iterable[Sequence[Any]], cohort: Cohort | None = None) -> list[Record]:
         """Rows of the record's shape as records of one cohort."""
-        cohort = Cohort(self, record)
+        cohort = cohort or Cohort(self, record)
         made = self.shape(record).make(rows, cohort)
         cohort.admit(made)
         return made
 
-    def by(self, attribute: Property | Reference, keys: Collection[Any], record: RecordModel) -> list[Record]:
-        """The records of which the attribute has one of the keys, in the order of their own."""
-        return self.records(record, self.rows_by(attribute, keys, record))
+    def by(
+        self,
+        attribute: Property | Reference,
+        keys: Collection[Any],
+        record: RecordModel,
+        cohort: Cohort | None = None,
+    ) -> list[Record]:
+        """The records of which the attribute has one of the keys, in the order of their own, locked as the cohort's."""
+        lock = None if cohort is None else cohort.lock
+        return self.records(record, self.rows_by(attribute, keys, record, lock), cohort)
 
     def rows_by(
         self,
@@ -91,10 +99,13 @@ class Loader:
             query = table.select(*self.shape(record).columns(table)).order_by(column(table, record.key))
             within = record.made_as if anyway else record
             query = self._where(query, belongs(within, Root(MEMBER, record.root)), MEMBER, table)
-            if lock == "change":
-                query = self.schema.for_change(query)
-            elif lock == "keep":
-                query = self.schema.for_keeping(query, record)
+            match lock:
+                case "alone":
+                    query = self.schema.for_this_alone(query)
+                case "change":
+                    query = self.schema.for_change(query)
+                case "keep":
+                    query = self.schema.for_keeping(query, record)
             select = _Select(self.schema, query, column(table, attribute), attribute.type)
             self._selects[attribute, record, anyway, lock] = select
         return self._run(select, keys)
@@ -104,8 +115,14 @@ class Loader:
             return query
         return query.where(Scope(self.schema, {root: Row(table)}, live=True).render(plain(condition)))
 
-    def beyond(self, collection: CollectionModel, keys: Collection[Any]) -> list[tuple[Any, Record]]:
-        """What is past the links of the records with the keys: each with the key it belongs to."""
+    def beyond(
+        self, collection: CollectionModel, keys: Collection[Any], cohort: Cohort | None = None
+    ) -> list[tuple[Any, Record]]:
+        """What is past the links of the records with the keys: each with the key it belongs to.
+
+        Of a cohort that is locked only the keys are known: they are read again, in their order, when
+        something of one is asked for.
+        """
         far, record = collection.far, collection.target
         assert far is not None
         select = self._selects.get((collection, record, False, None))
@@ -126,7 +143,11 @@ class Loader:
         place = shape.attributes.index(record.key) + 1
         # A record that several have is one instance.
         one_each = {row[place]: row[1:] for row in rows}
-        known = dict(zip(one_each, self.records(record, one_each.values()), strict=True))
+        records = self.records(record, one_each.values(), cohort)
+        if cohort is not None and cohort.lock is not None:
+            for each in records:
+                cohort.renew(each)
+        known = dict(zip(one_each, records, strict=True))
         return [(row[0] if convert is None else convert(row[0]), known[row[place]]) for row in rows]
 
     # -- one record
@@ -172,7 +193,7 @@ class Loader:
         if record.is_of_one_kind:
             return self.ghosts_of(self.classes.of(record, record.kinds[0]), keys, cohort)
         wanted = list(keys)
-        rows = self.rows_by(record.key, dict.fromkeys(wanted), record, "change" if cohort.lock else None, anyway=True)
+        rows = self.rows_by(record.key, dict.fromkeys(wanted), record, cohort.lock, anyway=True)
         made = self.shape(record).make(rows, cohort)
         cohort.admit(made)
         found = {each.__dict__[record.key.name]: each for each in made}

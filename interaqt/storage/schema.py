@@ -93,6 +93,10 @@ class Schema:
         form: Any = self.dialect.for_change
         return query.for_update(form) if self.dialect.for_update else query
 
+    def for_this_alone(self, query: peewee.Select) -> peewee.Select:
+        """The select, locking its rows against others that change them, delete them or come to refer to them."""
+        return query.for_update("FOR UPDATE") if self.dialect.for_update else query  # type: ignore[arg-type]
+
     def for_keeping(self, query: peewee.Select, record: RecordModel) -> peewee.Select:
         """The select, locking its rows of a record so that they stay as they are."""
         form: Any = self.dialect.lock_of(record)

@@ -87,8 +87,8 @@ class Shop:
         facts = dispatch.facts.write
         errors: list[BaseException] = []
 
-        def held(run: Any, event: Any) -> None:
-            facts(run, event)
+        def held(run: Any, event: Any, asked: Any) -> None:
+            facts(run, event, asked)
             run.tx.execute("SELECT 1", ()).fetchall()
             if threading.current_thread() is one:
                 reached.set()

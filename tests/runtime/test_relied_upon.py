@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,12 +14,11 @@ from interaqt.storage.capability import Anomaly
 from interaqt.storage.database import Database
 from interaqt.testing.schedules import SCHEDULES
 from tests.drivers.test_isolation_levels import written
-from tests.drivers.waiting import waits
 from tests.runtime.conftest import Apps
+from tests.runtime.two import at_once, pause
 
-#: Called by callbacks where they have read something, and before they go on.
-pause: Callable[[], None] = lambda: None  # noqa: E731
-BOUND = 60
+#: What a condition asks beside the event.
+storage: Any = None
 
 
 @iq.condition
@@ -129,6 +125,30 @@ class Book:
     fails: bool = False
 
 
+@iq.condition
+def has_no_guest(event: Event[Any]) -> bool:
+    found = len(event.payload.room.stays) == 0
+    pause()
+    return found
+
+
+@iq.interaction(guard=has_no_guest)
+class BookAlone:
+    room: Room
+
+
+@iq.condition
+def nobody_is_there(event: Event[Any]) -> bool:
+    found = storage.query(Stay).where_in(lambda stay: stay.room, [event.payload.room]).count() == 0
+    pause()
+    return bool(found)
+
+
+@iq.interaction(guard=nobody_is_there)
+class BookUnasked:
+    room: Room
+
+
 @iq.interaction(resolve=lambda event, storage: pause())
 class Reserve:
     bed: Bed
@@ -207,6 +227,8 @@ class Stay:
     night: int = 1
 
     booked = iq.Transform(Book, lambda e: Stay(room=e.payload.room, hotel=e.payload.room.hotel))
+    alone = iq.Transform(BookAlone, lambda e: Stay(room=e.payload.room, hotel=e.payload.room.hotel))
+    unasked = iq.Transform(BookUnasked, lambda e: Stay(room=e.payload.room, hotel=e.payload.room.hotel))
 
 
 @iq.entity(constraints=[iq.Check(lambda bed: bed.taken <= bed.size)])
@@ -228,7 +250,7 @@ class Night:
 
 MODELS: list[Any] = [
     *(Limit, Bank, Account, Hotel, Room, Stay, Bed, Night),
-    *(Pay, Move, Deposit, Open, Report, Lend, SetLimit, Book, Reserve, Rename),
+    *(Pay, Move, Deposit, Open, Report, Lend, SetLimit, Book, BookAlone, BookUnasked, Reserve, Rename),
 ]
 
 
@@ -237,6 +259,7 @@ class Scene:
 
     def __init__(self, app: iq.Controller) -> None:
         self.app = app
+        global storage
         self.storage = storage = app.system.storage
         self.bank = storage.create(Bank())
         self.one = storage.create(Account(bank=self.bank, balance=100))
@@ -247,52 +270,13 @@ class Scene:
         self.suite = storage.create(Room(hotel=self.hotel, name="suite", size=9))
 
     def at_once(self, first: Any, second: Any) -> tuple[Any, Any]:
-        """The second is dispatched where the first one pauses, until it is over or waits; what becomes of both."""
-        global pause
-        reached, goes_on = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            if threading.current_thread().name.startswith("first"):
-                reached.set()
-                assert goes_on.wait(BOUND)
-
-        pause = hold
-        try:
-            with ThreadPoolExecutor(1, "first") as one, ThreadPoolExecutor(1, "second") as other:
-                slow = one.submit(self._outcome, first)
-                assert reached.wait(BOUND)
-                quick: Future[Any] = other.submit(self._outcome, second)
-                until = time.monotonic() + BOUND
-                while not quick.done() and not self._somebody_waits():
-                    assert time.monotonic() < until
-                    time.sleep(0.005)
-                goes_on.set()
-                outcomes = slow.result(BOUND), quick.result(BOUND)
-        finally:
-            goes_on.set()
-            pause = lambda: None  # noqa: E731
-        assert self.app.verify() == []
-        return outcomes
-
-    def _somebody_waits(self) -> bool:
-        database = self.app.system.database
-        return isinstance(database, SQLiteDB) or any(waits(database, each) for each in list(database._sessions))  # type: ignore[attr-defined]
-
-    def _outcome(self, request: Any) -> Any:
-        try:
-            return self.app.dispatch(request).data
-        except iq.ConditionRejected:
-            return "rejected"
-        except iq.ConstraintViolationError as error:
-            return error.code
-        except RuntimeError as error:
-            return str(error)
+        return at_once(self.app, lambda: self.app.dispatch(first).data, lambda: self.app.dispatch(second).data)
 
     def balances(self) -> list[int]:
         return [account.balance for account in self.storage.query(Account).order_by(lambda account: account.id)]
 
 
-# -- records that the interaction changes: whether the anomaly happens -----------------------------
+# -- records of kinds that the dispatch writes: whether the anomaly happens --------------------------
 
 
 def pay_from_what_is_taken_back(scene: Scene) -> bool:
@@ -334,6 +318,16 @@ def pay_from_either(scene: Scene) -> bool:
     return outcomes == (None, None)
 
 
+def book_alone_beside_another(scene: Scene) -> bool:
+    outcomes = scene.at_once(BookAlone(room=scene.room), Book(room=scene.room))
+    return outcomes == (None, None)
+
+
+def book_one_room_twice(scene: Scene) -> bool:
+    outcomes = scene.at_once(Book(room=scene.room), Book(room=scene.room))
+    return outcomes == (None, None)
+
+
 # -- what callbacks read besides -------------------------------------------------------------------
 
 
@@ -367,8 +361,8 @@ def lend_while_the_limit_is_lowered(scene: Scene) -> bool:
     return outcomes == (None, None)
 
 
-def book_one_room_twice(scene: Scene) -> bool:
-    outcomes = scene.at_once(Book(room=scene.room), Book(room=scene.room))
+def book_unasked_twice(scene: Scene) -> bool:
+    outcomes = scene.at_once(BookUnasked(room=scene.room), BookUnasked(room=scene.room))
     return outcomes == (None, None)
 
 
@@ -414,12 +408,12 @@ CELLS: dict[Anomaly, tuple[Callable[[Scene], bool] | None, ...]] = {
     "dirty read": (book_beside_one_that_is_taken_back, pay_from_what_is_taken_back, report_what_is_taken_back),
     "non-repeatable read": (book_while_the_room_is_renamed, pay_twice_what_is_there, report_twice),
     "read skew": (move_and_deposit, pay_while_money_is_moved, report_two),
-    "phantom": (rename_while_the_room_is_booked, None, report_rows),
+    "phantom": (rename_while_the_room_is_booked, book_alone_beside_another, report_rows),
     "lost update": (book_a_suite_twice, deposit_twice, None),
     "write skew": (rename_two_of_one_hotel, pay_from_either, lend_while_the_limit_is_lowered),
-    "double booking": (book_a_suite_twice, None, book_one_room_twice),
+    "double booking": (book_a_suite_twice, book_one_room_twice, book_unasked_twice),
 }
-COLUMNS = ["derived values", "records that the interaction changes", "anything else that is read"]
+COLUMNS = ["derived values", "records of kinds that the dispatch writes", "anything else that is read"]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
