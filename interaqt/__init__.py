@@ -20,6 +20,7 @@ from interaqt.core.computations import (
     Maximum,
     Minimum,
     RealTime,
+    ScopedSequence,
     StateMachine,
     Summation,
     Transform,
@@ -163,6 +164,7 @@ __all__ = [
     "RecordNotFound",
     "Retention",
     "SQLiteDB",
+    "ScopedSequence",
     "SetupError",
     "SideEffect",
     "SideEffectError",
@@ -208,7 +210,6 @@ __all__ = [
 #: What the language has a name for and the engine does not do yet.
 _NOT_YET = {
     "CockroachDB": "PostgreSQLDB is for PostgreSQL, MySQLDB for MariaDB and MySQL",
-    "ScopedSequence": "let a Transform read the last number, and an iq.Unique refuse two that do so at once",
     "activity": "a StateMachine and conditions say which interaction may come next",
 }
 

@@ -38,6 +38,8 @@ from interaqt.core.computations import (
     Maximum,
     Minimum,
     RealTime,
+    ScopedSequence,
+    SequenceSpec,
     StateMachine,
     Summation,
     Transform,
@@ -100,6 +102,7 @@ _UNNAMED_KEY = "id"
         Distinct,
         Custom,
         RealTime,
+        ScopedSequence,
         StateMachine,
         changed_at,
         changed_by,
@@ -129,6 +132,7 @@ def entity(cls: type[R], /) -> type[R]: ...
         Distinct,
         Custom,
         RealTime,
+        ScopedSequence,
         StateMachine,
         changed_at,
         changed_by,
@@ -195,6 +199,7 @@ def entity(
         Distinct,
         Custom,
         RealTime,
+        ScopedSequence,
         StateMachine,
         changed_at,
         changed_by,
@@ -224,6 +229,7 @@ def relation(cls: type[R], /) -> type[R]: ...
         Distinct,
         Custom,
         RealTime,
+        ScopedSequence,
         StateMachine,
         changed_at,
         changed_by,
@@ -423,6 +429,8 @@ def _rebuild(cls: type, attributes: dict[str, AttributeDeclaration], base: type[
         elif isinstance(spec, FieldSpec):
             default = spec.default if spec.factory is None else attrs.Factory(spec.factory)
             given[name] = attrs.field(default=default, validator=spec.validator, converter=spec.converter)
+        elif isinstance(spec, SequenceSpec) and spec.given:
+            given[name] = attrs.field(default=None)
     namespace = {
         name: value
         for name, value in vars(cls).items()

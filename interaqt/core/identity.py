@@ -23,6 +23,10 @@ class Identity:
     attributes: tuple[Property | Reference, ...]
     conflict: IdentityConflict
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.attributes)
+
 
 def resolve_identity(record: RecordModel, names: tuple[str, ...], conflict: IdentityConflict) -> Identity:
     """The identity of a record, which no two have; it gets the constraint that holds it."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Creation,
         Derivation,
         Ending,
+        SequenceRule,
         Stamp,
         Transition,
         ValueRule,
@@ -214,6 +215,8 @@ class RecordModel:
     """What computations over its records look up."""
     rules: list[ValueRule] = attrs.field(factory=list, repr=False)
     """What keeps its derived values."""
+    sequences: list[SequenceRule] = attrs.field(factory=list, repr=False)
+    """What numbers its records."""
     changes: list[Change] = attrs.field(factory=list, repr=False)
     """What interactions do to its attributes."""
     stamps: list[Stamp] = attrs.field(factory=list, repr=False)

@@ -10,6 +10,7 @@ from interaqt.core.computations.custom import OwnCustomSpec
 from interaqt.core.computations.deletion import resolve_ending
 from interaqt.core.computations.own import resolve_stored
 from interaqt.core.computations.real_time import RealTimeSpec, resolve_real_time
+from interaqt.core.computations.sequence import SequenceSpec, require_kept_scopes, resolve_sequence
 from interaqt.core.computations.stamps import StampSpec, resolve_stamp
 from interaqt.core.computations.state_machine import StateMachineSpec, warn_of_unreachable_states
 from interaqt.core.computations.transform import resolve_transform
@@ -59,6 +60,9 @@ class Computations(Resolver):
                 table.rules.append(resolve_stored(self._kept(attribute), each.spec))
             elif isinstance(each.spec, RealTimeSpec) and isinstance(attribute, Property):
                 table.rules.append(resolve_real_time(self._kept(attribute), each.spec))
+            elif isinstance(each.spec, SequenceSpec) and isinstance(attribute, Property):
+                kept = self._kept(attribute)
+                table.sequences.append(resolve_sequence(self.record, self.declaration, kept, each.spec))
             elif isinstance(attribute, Property | Reference) and attribute.changes:
                 self._changes(model, attribute)
         for each in self.declaration.own:
@@ -72,6 +76,7 @@ class Computations(Resolver):
         if self.declaration.part is not None:
             table.constraints += [unique_in(self.record, group) for group in self.declaration.unique]
         resolve_rules(model, self.record, self.declaration.rules)
+        require_kept_scopes(self.record)
         if self.record.is_dictionary:
             self.record.identity = Identity((self.record.key,), "keep")
 

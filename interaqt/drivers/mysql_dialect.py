@@ -208,6 +208,9 @@ class MySQLDialect(Dialect):
         # Which unique values are the same is not asked there.
         return query.on_conflict(update=changes)
 
+    def asked(self, column: Any) -> peewee.Node:
+        return template("VALUES({0})", peewee.Entity(column.name))
+
     def paramstyle(self, pieces: Sequence[str]) -> str:
         return "%s".join(piece.replace("%", "%%") for piece in pieces)
 

@@ -108,14 +108,15 @@ def _select(query: Any, dialect: MySQLDialect) -> Plan:
 
 
 def _insert(query: Any, dialect: MySQLDialect) -> Plan:
-    if query._on_conflict is not None and query._on_conflict._update:
+    renews = query._on_conflict is not None and query._on_conflict._update
+    if renews and (not query._returning or "INSERT" in dialect.answering):
         return Plan((query,))
     key = peewee.Column(query.table, query.table.record.key.column)
     if isinstance(query._insert, Mapping) and not query._insert:
         query = peewee.Insert(query.table, {key: peewee.SQL("DEFAULT")}, returning=query._returning)
     is_list = isinstance(query._insert, peewee.Select)
     values = _values(query, is_list)
-    has_condition = query._on_conflict is not None
+    has_condition = query._on_conflict is not None and not renews
     inserted = _unless(query, values, is_list) if has_condition else query
     if not query._returning or "INSERT" in dialect.answering:
         return Plan((inserted,), singly=is_list and has_condition)
@@ -129,7 +130,7 @@ def _insert(query: Any, dialect: MySQLDialect) -> Plan:
     told = peewee.Select([query.table], query._returning).where(is_new)
     if has_condition:
         told = told.where(template("row_count() = 1"))
-    return Plan((inserted.returning() if has_condition else query.returning(), told), answer=1, singly=is_list)
+    return Plan((inserted.returning(), told), answer=1, singly=is_list)
 
 
 def _values(query: Any, is_list: bool) -> dict[str, Any]:

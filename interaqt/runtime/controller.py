@@ -33,11 +33,13 @@ from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
 from interaqt.runtime.ledger import Ledger, ledger_record
+from interaqt.runtime.nesting import refuse_nested
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.provenance import Explanation, explain_value
 from interaqt.runtime.rebuild import Progress, Rebuilder
 from interaqt.runtime.reliance import warn_of_reliance
 from interaqt.runtime.result import DispatchResult
+from interaqt.runtime.sequences import Sequences
 from interaqt.runtime.side_effects import SideEffect
 from interaqt.runtime.sweeping import Sweeper
 from interaqt.runtime.system import MonoSystem
@@ -50,6 +52,7 @@ from interaqt.runtime.transaction import ATTEMPTS, Transactions
 from interaqt.runtime.verify import Difference, verify
 from interaqt.runtime.worker import TaskReport, work_off
 from interaqt.runtime.writer import DirectWriter
+from interaqt.storage.counters import CounterStatements, counter_record
 from interaqt.storage.moment import require_moment
 from interaqt.storage.queue import QueueStatements
 from interaqt.storage.schema import Schema
@@ -96,14 +99,16 @@ class Controller:
             event = self.model.records[InteractionEvent]
             event.retention = resolve_retention(self.model, event, _retention(events))
         requests, computed = ledger_record(), asynchronous(self.model)
-        internal = [requests, task_record()] if computed else [requests]
-        schema = Schema(self.model, system.database, internal)
-        queue = QueueStatements(schema, internal[1], computed) if computed else None
+        tasks = [task_record()] if computed else []
+        counted = [counter_record()] if any(each.sequences for each in self.model.tables()) else []
+        schema = Schema(self.model, system.database, [requests, *tasks, *counted])
+        queue = QueueStatements(schema, tasks[0], computed) if tasks else None
+        counters = CounterStatements(schema, counted[0]) if counted else None
         self._ledger = cache(lambda: Ledger(schema, requests))
         promise = idempotency or Idempotency()
         storage = Storage(schema, clock)
         observed = {_observed(self.model, each) for each in side_effects}
-        self._planner = Planner(self.model, schema, frozenset(observed), queue)
+        self._planner = Planner(self.model, schema, frozenset(observed), queue, counters)
         self._transactions = Transactions(storage, self._planner)
         telling = Telling(self._planner, storage, side_effects)
         self._tasks = cache(lambda: Tasks(self._transactions, telling))
@@ -114,8 +119,9 @@ class Controller:
         self._sweeper = cache(lambda: Sweeper(self._transactions, self._ledger))
         self._ticker = cache(lambda: Ticker(self._transactions, telling))
         self._dictionaries = Dictionaries(self._transactions)
+        self._sequences = Sequences(self._transactions)
         self._batch = Batch(self._transactions)
-        self._together = Together(self._transactions, self._batch, self._asked, self._checked)
+        self._together = Together(self._transactions, self._batch, self._asked, self._checked, self._sequences)
         self._rebuilder = Rebuilder(self._transactions)
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
         self._ready = False
@@ -132,9 +138,11 @@ class Controller:
         if install:
             storage.schema.install()
             self._dictionaries.install()
+            self._sequences.install()
         else:
             storage.schema.check()
             self._dictionaries.check()
+            self._sequences.check()
         storage.writer = DirectWriter(self._transactions)
         self._ready = True
         warn_of_reliance(self._planner.graph, storage)
@@ -216,6 +224,17 @@ class Controller:
                 hint="write app.transact(lambda tx: tx.dispatch(...)), or give it a function by its name",
             )
         return self._together.run(work, user, timeout, attempts, isolation)
+
+    def reserve(self, sequence: int, /, *scope: object, count: int) -> range:
+        """Take the next ``count`` numbers of a sequence, which no record gets by itself any more.
+
+        ``app.reserve(Issue.number, project, count=10)``, with a value for each attribute of its
+        scope. Makers may give them where the sequence has ``default=None``; what is not used is a
+        gap. Inside :meth:`transact`, call ``tx.reserve``: then they are given back if it is undone.
+        """
+        self._require_ready()
+        refuse_nested("reserve")
+        return self._sequences.reserved(self._sequences.asked(sequence, scope, count))
 
     def request(self, interaction: type | str, payload: Mapping[str, Any]) -> Any:
         """The request that a mapping of JSON values means; raises :class:`~interaqt.PayloadError`."""

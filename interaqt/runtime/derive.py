@@ -80,7 +80,7 @@ class Derive(Reaction):
         missing: dict[RecordModel, list[Image]] = {}
         for index, (kind, values) in wanted.items():
             complete = run.values_of(kind, values)
-            if index not in existing or self._kind(existing[index]) is not kind:
+            if index not in existing or self._is_another(existing[index], kind, complete, values):
                 missing.setdefault(kind, []).append({**complete, self.rule.link.name: key, position: index})
                 continue
             found = existing.pop(index)
@@ -94,6 +94,16 @@ class Derive(Reaction):
         for kind, rows in missing.items():
             run.create(kind, rows)
         run.delete(self.rule.record, [found[name_of_key] for found in existing.values()])
+
+    def _is_another(self, found: Image, kind: RecordModel, complete: Image, values: Mapping[str, Any]) -> bool:
+        """Whether what there should be can't be what there is: it is of another kind, or is counted elsewhere."""
+        if self._kind(found) is not kind:
+            return True
+        return any(complete[name] != found[name] for name in self._counted_by if name in values)
+
+    @cached_property
+    def _counted_by(self) -> frozenset[str]:
+        return frozenset(each.name for rule in self.rule.record.sequences for each in rule.scope)
 
     def _kind(self, image: Image) -> RecordModel:
         family = self.rule.record.family

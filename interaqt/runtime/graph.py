@@ -61,6 +61,7 @@ class Graph:
         self.rules: list[Rule] = []
         for record in model.tables():
             self.rules += record.rules
+            self.rules += record.sequences
             self.rules += record.derivations
         self.reads: dict[Rule, frozenset[Read]] = {rule: frozenset(_reads(rule)) for rule in self.rules}
         self._before = self._direct()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from interaqt.core.errors import IdentityConflictError, StorageError
 from interaqt.core.expressions import BOOL, Attr, Op, Param, Root, all_of
 from interaqt.core.model import RecordModel
+from interaqt.storage.database import Overtaken
 from interaqt.storage.prepared import Image, Reader
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Identified:
         self._told = rows.told_reader
         self._returned = Reader(planner.schema, (*rows.told, *self.identity.attributes))
         self._convert_key = planner.schema.dialect.from_db(record.key.type)
-        apart = {record.key.name, *self._names}
+        apart = {record.key.name, *self._names, *(each.name for each in self.table.sequences)}
         self._others = frozenset(
             each.name for each in planner.rows(record).given if each.name not in apart and not each.hidden
         )
@@ -56,7 +57,7 @@ class Identified:
             first = {self._identity(row): row for row in reversed(missing)}
             again += [row for row in missing if first[self._identity(row)] is not row]
             kept = [row for row in missing if first[self._identity(row)] is row]
-            created = self._created(run, kept)
+            created = self._created(run, kept) if not self.table.sequences else self._numbered(run, kept)
             made |= {self._identity(each.image): each for each in created}
             missing = []
             for row in kept:
@@ -89,6 +90,14 @@ class Identified:
             told = {self._identity(image): image for image in found}
         fresh = [{**image, **told[self._identity(image)]} for image in images if self._identity(image) in told]
         return run.came(self.record, fresh)
+
+    def _numbered(self, run: Run, rows: Sequence[Image]) -> list[Created]:
+        """The same of records that take a number, which what is there already must not."""
+        fresh = [row for row in rows if self._find.run(run.tx, row).fetchone() is None]
+        created = self._created(run, fresh) if fresh else []
+        if len(created) < len(fresh):
+            raise Overtaken(f"another transaction has made a {self.record} after it was looked for")
+        return created
 
     # -- those that are there
 

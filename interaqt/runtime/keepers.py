@@ -15,6 +15,7 @@ from interaqt.core.computations import (
     OwnCustomRule,
     OwnRule,
     Rule,
+    SequenceRule,
     ValueRule,
 )
 from interaqt.core.computations.rule import HOST
@@ -28,6 +29,7 @@ from interaqt.runtime.hosts import HostUpdate, assigned
 from interaqt.runtime.keeper import Again, Difference, Keeper, Part, Reach
 from interaqt.runtime.own import OwnFar
 from interaqt.runtime.recount import Recount
+from interaqt.runtime.sequence_keeper import SequenceKeeper
 from interaqt.runtime.spread import Spread
 from interaqt.storage.database import Executor
 from interaqt.storage.prepared import KEY
@@ -207,6 +209,7 @@ _KEEPERS: dict[Any, type[Keeper[Any]]] = {
     OwnCustomRule: CustomKeeper,
     Derivation: _DerivationKeeper,
     OwnRule: _OwnKeeper,
+    SequenceRule: SequenceKeeper,
 }
 
 

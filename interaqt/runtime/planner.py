@@ -26,6 +26,7 @@ from interaqt.runtime.keepers import keeper_of
 from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.watching import Watching
+from interaqt.storage.counters import CounterStatements
 from interaqt.storage.prepared import PreparedRows, Reader, Stored
 from interaqt.storage.queue import QueueStatements
 from interaqt.storage.schema import Schema
@@ -45,12 +46,15 @@ class Planner:
         schema: Schema,
         observed: frozenset[RecordModel] = frozenset(),
         queue: QueueStatements | None = None,
+        counters: CounterStatements | None = None,
     ) -> None:
         """``observed`` are records and views of whose every change somebody wants to be told.
 
-        ``queue`` is where asynchronous computations are asked for, if there are any.
+        ``queue`` is where asynchronous computations are asked for, if there are any; ``counters`` are
+        those of sequences.
         """
         self._queue = queue
+        self._counters = counters
         self.model = model
         self.schema = schema
         self.graph = Graph(model)
@@ -89,6 +93,12 @@ class Planner:
         """Where asynchronous computations are asked for."""
         assert self._queue is not None, "only a model without asynchronous computations has none"
         return self._queue
+
+    @property
+    def counters(self) -> CounterStatements:
+        """How far sequences have come."""
+        assert self._counters is not None, "only a model without sequences has none"
+        return self._counters
 
     def referring(self, reference: Reference) -> tuple[PreparedRows, Reader]:
         """Finds the records whose reference leads to one with a given key; reads their keys and the reference."""

@@ -98,7 +98,7 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
             subject=f"{model}.{name}",
         )
     current = storage.loader.current(model, key_of(record))
-    rule = next((each for each in model.root.rules if each.name == name), None)
+    rule = next((each for each in (*model.root.rules, *model.root.sequences) if each.name == name), None)
     rows: list[Contribution] = []
     own: tuple[Any, ...] = ()
     depends: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from interaqt.core.record import Record, key_of, origin_of
 from interaqt.core.types import Kind
 from interaqt.runtime.asking import Asking
 from interaqt.runtime.host_locks import HostLocks
+from interaqt.runtime.numbering import Numbering
 from interaqt.storage.database import Executor, Result
 from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
 
@@ -154,12 +155,19 @@ class RowStatements:
         """What a maker gave, with what is known of the rest before the rows are made."""
         initial = self.initial_image
         images = [{**initial, **row} for row in rows]
+        if self._numbering is not None:
+            self._numbering.give(executor, images)
         for asking in self._asking:
             asking(executor, images)
         if self.completion.local:
             for image in images:
                 self.completion.complete(image)
         return images
+
+    @cached_property
+    def _numbering(self) -> Numbering | None:
+        rules = [rule for rule in self.table.sequences if self.record.is_a(rule.property.owner)]
+        return Numbering(self.planner, rules) if rules else None
 
     @cached_property
     def _asking(self) -> list[Asking]:
@@ -191,7 +199,9 @@ class RowStatements:
     @cached_property
     def host_locks(self) -> HostLocks | None:
         """What locks whom a row contributes to before it is written, where that must be."""
-        must = self.planner.schema.dialect.reference_locks
+        dialect = self.planner.schema.dialect
+        # Who changes a host and then numbers a record of it has both in this order.
+        must = dialect.reference_locks or (dialect.for_update and self._numbering is not None)
         return HostLocks(self.planner, self.record) if must else None
 
     # -- reading

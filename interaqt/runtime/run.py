@@ -104,9 +104,9 @@ class Run:
         statements = self.planner.rows(record)
         images = list(rows)
         try:
-            images = statements.whole(self.tx, rows)
             if statements.host_locks is not None:
-                statements.host_locks.lock(self.tx, images)
+                statements.host_locks.lock(self.tx, rows)
+            images = statements.whole(self.tx, rows)
             if len(rows) == 1:
                 return images, statements.insert.run(self.tx, images[0])
             return images, statements.insert_rows.run(self.tx, images)

@@ -29,6 +29,7 @@ from interaqt.runtime.effects import Mutation
 from interaqt.runtime.nesting import Running, refuse_nested
 from interaqt.runtime.result import DispatchResult, Writes
 from interaqt.runtime.run import Run
+from interaqt.runtime.sequences import Sequences
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.storage import Storage
 
@@ -109,6 +110,18 @@ class BusinessTransaction:
 
         done = self._do(batch.name, work, lambda error: batch.explain_missing(checked, error))
         return [result for _, result in done]
+
+    def reserve(self, sequence: int, /, *scope: object, count: int) -> range:
+        """Take numbers as :meth:`Controller.reserve` does; they are given back if the whole is undone."""
+        asked = self._whole.sequences.asked(sequence, scope, count)
+        found: list[range] = []
+
+        def work() -> list[tuple[InteractionDispatch, DispatchResult]]:
+            found.append(self._whole.sequences.reserve(self._tx, asked))
+            return []
+
+        self._do("reserve", work, lambda error: None)
+        return found[0]
 
     # -- one step
 
@@ -238,12 +251,14 @@ class Together:
         batch: Batch,
         find: Find,
         requests: Callable[[Iterable[Any], Any], Sequence[Request]],
+        sequences: Sequences,
     ) -> None:
         self.transactions = transactions
         self.storage = transactions.storage
         self.batch = batch
         self.find = find
         self.requests = requests
+        self.sequences = sequences
 
     def run(
         self,

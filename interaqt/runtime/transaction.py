@@ -17,7 +17,7 @@ from interaqt.core.errors import (
 )
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.run import Run
-from interaqt.storage.database import Database, Transaction
+from interaqt.storage.database import Database, Overtaken, Transaction
 from interaqt.storage.moment import during
 from interaqt.storage.storage import Storage
 
@@ -114,7 +114,7 @@ class Transactions:
         """Whether the error comes of one that another attempt may heal."""
         if isinstance(error, IdempotencyError):
             return False  # an answer, though it may come of waiting too long
-        return any(map(self.database.is_retryable, _chain(error)))
+        return any(isinstance(each, Overtaken) or self.database.is_retryable(each) for each in _chain(error))
 
     def is_timeout(self, error: BaseException) -> bool:
         """Whether the error comes of the server's ending what took too long."""

@@ -77,6 +77,15 @@ def _checked(model: RecordModel, name: str, value: Any) -> Any:
             subject=str(attribute),
             location=attribute.location,
         )
+    numbered = next((each for each in model.root.sequences if name in (by.name for by in each.scope)), None)
+    if numbered is not None:
+        raise InvalidValue(
+            f"{attribute} is what {numbered} is counted by, and the number of a record stays what it is",
+            code="sequence.scope",
+            subject=str(attribute),
+            location=numbered.location,
+            hint="delete the record and make another one",
+        )
     wrong = check_of(attribute.type)(value)
     if wrong is not None:
         raise InvalidValue(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Database",
     "Executor",
+    "Overtaken",
     "Recorder",
     "Result",
     "Row",
@@ -93,6 +94,10 @@ class Recorder:
     """SQL and values, in the order of sending, ``BEGIN`` and ``COMMIT`` included."""
     round_trips: int = 0
     """How often the client waited for an answer over a network; 0 where there is none."""
+
+
+class Overtaken(Exception):
+    """Another transaction was faster, in a way that is no conflict to the database: another attempt heals it."""
 
 
 class Database(ABC):

@@ -85,7 +85,7 @@ class TableDefinition:
 
     def _type(self, attribute: Property | Reference) -> str:
         if attribute is self.record.key:
-            return self._dialect.column_type(attribute.type)  # without what counts it
+            return self._dialect.indexed_type(attribute.type)  # without what counts it
         return self._column(attribute).words
 
     def create(self) -> str:
@@ -184,7 +184,7 @@ class TableDefinition:
 
     def _words(self, attribute: Property | Reference) -> str:
         asked_for = {each for _, group, equal in self._indexes if equal == len(group) for each in group}
-        is_indexed = attribute in self._covered | asked_for
+        is_indexed = attribute is self.record.key or attribute in self._covered | asked_for
         choose = self._dialect.indexed_type if is_indexed else self._dialect.column_type
         return choose(stored_type(attribute.type))
 

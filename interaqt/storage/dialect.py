@@ -208,6 +208,10 @@ class Dialect(ABC):
         """The INSERT, making changes instead to rows with the same values in the columns, which are unique."""
         return query.on_conflict(conflict_target=list(columns), update=changes)
 
+    def asked(self, column: Any) -> Node:
+        """In the changes of :meth:`renew`: what the row would have in the column, were it inserted."""
+        return template("EXCLUDED.{0}", peewee.Entity(column.name))
+
     def plan(self, query: Node) -> Plan:
         """The statements that do what the query says, on a database that cannot do it by one."""
         return Plan((query,))

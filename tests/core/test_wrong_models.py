@@ -2703,7 +2703,7 @@ def test_a_constraint_on_a_global_value(refuses: Refuses) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["ScopedSequence", "activity"])
+@pytest.mark.parametrize("name", ["activity"])
 def test_what_is_not_there_yet_says_what_to_do_until_then(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"iq\.{name} is not there yet; until then: \w"):
         getattr(iq, name)

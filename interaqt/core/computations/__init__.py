@@ -15,6 +15,7 @@ from interaqt.core.computations.own import OwnRule
 from interaqt.core.computations.quantifiers import Any, Every
 from interaqt.core.computations.real_time import RealTime, RealTimeRule, RealTimeSpec
 from interaqt.core.computations.rule import Rule, ValueRule
+from interaqt.core.computations.sequence import ScopedSequence, SequenceRule, SequenceSpec
 from interaqt.core.computations.stamps import Stamp, StampSpec, change_count, changed_at, changed_by
 from interaqt.core.computations.state_machine import StateMachine, StateMachineSpec, Written
 from interaqt.core.computations.summation import Summation, WeightedSummation
@@ -54,6 +55,9 @@ __all__ = [
     "RealTimeRule",
     "RealTimeSpec",
     "Rule",
+    "ScopedSequence",
+    "SequenceRule",
+    "SequenceSpec",
     "Stamp",
     "StampSpec",
     "StateMachine",
