@@ -105,3 +105,18 @@ def kinds(storage: iq.Storage, content: Content) -> None:
     Rewrite(article=content)  # E: arg-type
     print(content.body)  # E: attr-defined
     storage.query(Content).where(lambda each: each.body != "")  # E: attr-defined
+
+
+@iq.entity
+class Ticket:
+    user: User = iq.one()
+    number: str = iq.ScopedSequence(user)  # E: assignment
+    place: int = iq.ScopedSequence(user, start="1")  # E: call-overload
+    code: int = iq.ScopedSequence(user, default=1)  # E: call-overload
+    total: int = iq.ScopedSequence()
+
+
+def numbers(app: iq.Controller, user: User) -> None:
+    Ticket(user=user, total=3)  # E: call-arg
+    app.reserve(Ticket.total)  # E: call-arg
+    app.reserve("Ticket.total", count=3)  # E: arg-type

@@ -625,6 +625,25 @@ class Lot:
     bids: int = iq.change_count(highest)
 
 
+@iq.entity
+class Ticket:
+    customer: Customer = iq.one()
+    year: int = iq.field()
+    number: int = iq.ScopedSequence(customer, year, start=1000, default=None)
+    place: int = iq.ScopedSequence()
+
+
+def number(app: iq.Controller, ada: Customer) -> None:
+    assert_type(Ticket(customer=ada, year=2026).number, int)
+    assert_type(app.reserve(Ticket.number, ada, 2026, count=10), range)
+    Ticket(customer=ada, year=2026, number=1000)
+
+    def twice(tx: iq.BusinessTransaction) -> list[int]:
+        return list(tx.reserve(Ticket.place, count=2))
+
+    assert_type(app.transact(twice), list[int])
+
+
 def watch(lot: Lot, error: Exception) -> None:
     Lot(mood="bad", bidder=None)
     assert_type(lot.closed_at, dt.datetime | None)
