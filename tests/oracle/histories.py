@@ -309,6 +309,7 @@ class _Step:
             return None
         free = [each for each in (*cls.fields, *cls.refs) if not (cls.derived and not each.changes)]
         free = [each for each in free if getattr(each, "settable", True) and not getattr(each, "stamp", None)]
+        free = [each for each in free if not each.counts]
         if not free:
             return None
         values = {}

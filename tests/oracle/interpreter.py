@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from interaqt import Event
-from interaqt.core.computations import DELETED, StampSpec
+from interaqt.core.computations import DELETED, SequenceSpec, StampSpec
 from interaqt.core.computations.stamps import ANY
 from interaqt.core.global_values import reading_globals
 from interaqt.core.model import ONLY, Model, RecordModel, Reference
@@ -49,6 +49,8 @@ class Interpreter(Meaning):
     def __init__(self, model: Model) -> None:
         super().__init__(model, dt.datetime.now(dt.UTC))
         self.derived: dict[Place, View] = {}
+        self.last: dict[tuple[Any, ...], int] = {}
+        """The last number of each scope of each sequence."""
         self.keys: dict[RecordModel, list[Any]] = {}
         self.places: Mapping[Place, Any] = {}
         self.at = self.now
@@ -199,12 +201,12 @@ class Interpreter(Meaning):
     @contextmanager
     def _step(self) -> Iterator[None]:
         before = {record: {key: dict(row) for key, row in rows.items()} for record, rows in self.rows.items()}
-        derived, self._leaving = dict(self.derived), {}
+        derived, last, self._leaving = dict(self.derived), dict(self.last), {}
         try:
             with reading_globals(self.global_value):
                 yield
         except Refused:
-            self.rows, self.derived = before, derived
+            self.rows, self.derived, self.last = before, derived, last
             raise
         finally:
             self._memo.clear()
@@ -217,7 +219,12 @@ class Interpreter(Meaning):
         if key is None:
             key = keys.pop(0) if keys else next(self._own_keys)
         row = {each.name: initial(each) for each in stored(record)}
-        self.rows[record][key] = row | given(instance, row)
+        row |= given(instance, row)
+        for name, each in declared(record).attributes.items():
+            if isinstance(each.spec, SequenceSpec):
+                scope = (record.cls.__iq_root__, name, *(row[by.name] for by in each.spec.scope))
+                row[name] = self.last[scope] = self.last.get(scope, each.spec.start - 1) + 1
+        self.rows[record][key] = row
         self._check(record)
         return View(self, record, key)
 

@@ -58,7 +58,7 @@ class Derivations(Expressions):
                 continue
             fitting = [each for each in (*roots, *found) if each.kind is ref.target]
             fitting = [each for each in fitting if ref.nullable or not (each.guards or each.nullable)]
-            if event and nested and ref.target.born and self.chance(20):
+            if event and nested and ref.target.born and not ref.target.is_numbered and self.chance(20):
                 nested = False
                 with suppress(LookupError):
                     values.append(f"{ref.name}={self.construction(ref.target, found, roots, event, nested)}")

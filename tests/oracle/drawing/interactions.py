@@ -91,7 +91,7 @@ class Interactions(Derivations):
             (cls, field)
             for cls in (*self.classes, *self.dictionaries)
             for field in cls.fields
-            if field.settable and self.may_change(cls, field, act)
+            if field.settable and not field.counts and self.may_change(cls, field, act)
         ]
         if options:
             cls, field = self.pick(options)
@@ -112,7 +112,7 @@ class Interactions(Derivations):
             (cls, ref)
             for cls in (*self.classes, *self.dictionaries)
             for ref in cls.refs
-            if ref.stamp is None and self.may_change(cls, ref, act)
+            if ref.stamp is None and not ref.counts and self.may_change(cls, ref, act)
         ]
         if options:
             cls, ref = self.pick(options)
@@ -127,6 +127,9 @@ class Interactions(Derivations):
 
     def effect_create(self, act: Interaction) -> None:
         cls = self.pick(self.classes)
+        if cls.is_numbered and any(f"iq.Transform({act.name}," in each for each in cls.rules):
+            # Of many at once, what one rule makes is numbered before what another one makes.
+            return
         made = self.created(act, cls)
         shape = self.pick(["one", "one", "if", "two"])
         second = self.created(act, cls) if shape == "two" else made

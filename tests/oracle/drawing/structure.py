@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.oracle.drawing.expressions import Expressions
 from tests.oracle.drawing.text import Class, Coll, Field, Ref
-from tests.oracle.drawing.values import LITERALS, STATE
+from tests.oracle.drawing.values import COUNTED_BY, LITERALS, STATE
 
 __all__ = ["Structure"]
 
@@ -36,6 +36,22 @@ class Structure(Expressions):
             cls.fields.append(machine)
             if self.chance(50):
                 self.stamp(cls, machine.name, self.pick(["", "", ', to="live"']))
+        # In which order records are made that follow from others is nobody's business.
+        for _ in range(self.pick([0, 0, 0, 1, 1, 2]) if cls.born else 0):
+            self.sequence(cls)
+
+    def sequence(self, cls: Class) -> None:
+        """A number, in a scope of some attributes or in the whole class."""
+        options: list[Field | Ref] = [each for each in cls.fields if each.settable and each.kind in COUNTED_BY]
+        options += [each for each in cls.refs if each.stamp is None]
+        options = [each for each in options if not each.nullable]
+        scope = self.draw(st.lists(st.sampled_from(options), max_size=2, unique=True)) if options else []
+        for each in scope:
+            each.counts = True
+        start = self.pick([[], [], ["start=7"], ["start=-1"]])
+        name = self.name("seq_")
+        text = ", ".join([*(each.name for each in scope), *start])
+        cls.fields.append(Field(name, "int", value=f"iq.ScopedSequence({text})"))
 
     def relation(self, index: int, entities: list[Class]) -> Class:
         repeatable, symmetric = self.chance(40), self.chance(30)

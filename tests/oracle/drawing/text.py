@@ -44,6 +44,8 @@ class Field:
     machine: bool = False
     stored: bool = False
     """Whether what is computed has a column."""
+    counts: bool = False
+    """Whether records are counted by it, so that it stays as it is."""
     changes: list[str] = attrs.field(factory=list)
 
     @property
@@ -67,7 +69,7 @@ class Field:
             options = [f"default={self.default}"] if self.default else []
             options += ["unique=True"] if self.unique else []
             options += [f"changes=[{', '.join(self.changes)}]"] if self.changes else []
-            value = f"iq.field({', '.join(options)})" if options else None
+            value = f"iq.field({', '.join(options)})" if options or self.counts else None
         yield f"    {self.name}: {self.annotation}" + (f" = {value}" if value else "")
 
 
@@ -85,6 +87,8 @@ class Ref:
     """The right hand side of what tells who changed something."""
     absent: bool = False
     """Whether it is None at first without being said so."""
+    counts: bool = False
+    """Whether records are counted by it, so that it stays as it is."""
 
     @property
     def annotation(self) -> str:
@@ -97,7 +101,8 @@ class Ref:
         options += ["unique=True"] if self.unique else []
         options += [f'on_delete="{self.on_delete}"'] if self.on_delete else []
         options += [f"changes=[{', '.join(self.changes)}]"] if self.changes else []
-        return f"    {self.name}: {self.annotation}" + (f" = iq.one({', '.join(options)})" if options else "")
+        said = f" = iq.one({', '.join(options)})" if options or self.counts else ""
+        return f"    {self.name}: {self.annotation}{said}"
 
 
 @attrs.define(eq=False)
@@ -147,6 +152,10 @@ class Class:
     @property
     def is_dictionary(self) -> bool:
         return self.kind == "dictionary"
+
+    @property
+    def is_numbered(self) -> bool:
+        return any((each.value or "").startswith("iq.ScopedSequence") for each in self.fields)
 
 
 @attrs.define(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "COUNTED_BY",
     "DERIVED",
     "LITERALS",
     "NUMBERS",
@@ -47,6 +48,8 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 
 NUMBERS = ("int", "float", "Decimal")
+#: What records may be counted by.
+COUNTED_BY = ("int", "str", "bool", "dt.date", "Colour", STATE)
 ORDERED = (*NUMBERS, "str", "dt.datetime", "dt.date")
 #: What tells a moment, or a day: of these and of the present one, conditions and numbers.
 TIMED_TESTS = (
@@ -75,5 +78,6 @@ DERIVED = (
     "fst_",
     "lst_",
     "dis_",
+    "seq_",
 )
 ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
