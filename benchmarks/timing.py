@@ -121,7 +121,9 @@ def installed(where: Where, case: Case, size: int, operations: int) -> None:
         case.fill(app, hand, size, operations)
         for record in case.derived:
             app.rebuild(record)
-        tables = [table.name for table in system.storage.schema.tables if any(each.key for each in table.columns)]
+        tables = [
+            table.name for table in system.storage.schema.tables if any(each.name == "id" for each in table.columns)
+        ]
         filled = [name for name in tables if hand.rows(f'SELECT id FROM "{name}" LIMIT 1')]
         where.kind.settle(hand, filled, much=size + operations >= MUCH)
     finally:

@@ -68,6 +68,7 @@ class CancelOrder:
 @iq.entity
 class Order:
     id: int = iq.key()
+    number: int = iq.ScopedSequence(start=1001)
     customer: Customer
     lines: Many[OrderLine] = iq.many(inverse="order")
 
@@ -113,7 +114,7 @@ def main() -> None:
 
     items = [Item(product=tea, quantity=4), Item(product=cup, quantity=2)]
     order = app.dispatch(PlaceOrder(items=items), user=ada).created(Order)[0]
-    print("after an order", stock(), "- total", storage.get(Order, order.id).total)
+    print("after an order", stock(), "- number", order.number, "- total", storage.get(Order, order.id).total)
 
     try:
         app.dispatch(PlaceOrder(items=[Item(product=cup, quantity=2)]), user=ada)

@@ -397,4 +397,59 @@ class TotalsCase(Shape):
         )
 
 
-OTHERS: Sequence[Case] = (StateCase(), LineCase(), DerivedCase(), FriendsCase(), TotalsCase())
+# -- numbers in scopes -----------------------------------------------------------------------------
+
+
+@iq.interaction
+class TakeTicket:
+    counter: int
+
+
+@iq.interaction
+class TearUp:
+    ticket: Ticket
+
+
+@iq.entity
+class Ticket:
+    id: int = iq.key()
+    counter: int = iq.field()
+    number: int = iq.ScopedSequence(counter)
+
+    taken = iq.Transform(TakeTicket, lambda e: Ticket(counter=e.payload.counter))
+
+    @iq.deleted_by(TearUp)
+    def torn(self, e: Event[TearUp]) -> bool:
+        return self == e.payload.ticket
+
+
+class NumbersCase(Shape):
+    """Tickets are taken at one counter, one number after the other, and thrown away."""
+
+    name = "ScopedSequence"
+    models = (Ticket, TakeTicket, TearUp)
+    steps = ("take", "tear")
+    snapshot = ("SELECT id, counter, number FROM ticket ORDER BY id", "SELECT last FROM sequence_counter", EVENTS)
+
+    SCOPE = "Ticket.number(counter)[1]"
+
+    def fill(self, app: iq.Controller, hand: Hand, size: int, operations: int) -> None:
+        tickets = f"INSERT INTO ticket (id, counter, number) {NUMBERS} i, 1, i FROM n"
+        counter = f"INSERT INTO sequence_counter VALUES ('{self.SCOPE}', 1, ?)"
+        hand.transaction(lambda hand: (hand.run(tickets, (size,)), hand.run(counter, (size,))))
+
+    def request(self, app: iq.Controller, step: str, key: int) -> tuple[object, ...]:
+        return (TakeTicket, {"counter": 1}) if step == "take" else (TearUp, {"ticket": loaded(app, Ticket, key)})
+
+    def take(self, hand: Hand, key: int) -> None:
+        hand.event("TakeTicket", {"counter": 1})
+        hand.run("UPDATE sequence_counter SET last = last + 1 WHERE scope = ?", (self.SCOPE,))
+        number = "(SELECT last FROM sequence_counter WHERE scope = ?)"
+        hand.insert(f"INSERT INTO ticket (counter, number) VALUES (?, {number})", (1, self.SCOPE))
+
+    def tear(self, hand: Hand, key: int) -> None:
+        hand.event("TearUp", {"ticket": key})
+        hand.run("DELETE FROM ticket WHERE id = ?", (key,))
+
+
+OTHERS: Sequence[Case] = (StateCase(), LineCase(), DerivedCase(), FriendsCase(), TotalsCase(), NumbersCase())

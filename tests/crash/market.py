@@ -73,7 +73,8 @@ class Product:
 @iq.entity
 class Sale:
     id: int = iq.key()
-    product: Product
+    product: Product = iq.one()
+    number: int = iq.ScopedSequence(product)
     user: User
     quantity: int
     bills: Many[Bill] = iq.many(inverse="sale")

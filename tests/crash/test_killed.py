@@ -63,6 +63,9 @@ def consistent(app: iq.Controller) -> None:
     taken = sum(event.payload["quantity"] for event in storage.query(iq.InteractionEvent) if event.interaction == "Buy")
     assert STOCK - sum(product.stock for product in storage.query(Product)) == taken
     assert storage.query(Bill).count() == storage.query(Sale).count()
+    if not storage.query(iq.InteractionEvent).where(lambda event: event.interaction == "GiveBack").count():
+        numbers = sorted(sale.number for sale in storage.query(Sale))
+        assert numbers == [*range(1, len(numbers) + 1)], "a number is missing or there twice"
 
 
 @pytest.mark.parametrize("request_name", list(market.REQUESTS))
