@@ -14,6 +14,7 @@ import peewee
 import pymysql
 import pytest
 
+import interaqt as iq
 from interaqt.core.errors import CommitUnknown, InvalidValue, StorageError
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param
 from interaqt.core.types import Kind, ValueType
@@ -425,6 +426,37 @@ def test_what_is_there_already_is_found_and_not_made_again(database: str) -> Non
         again = magazine.subscribe("ann", "news", "2")
         assert (len(first.created(Reader)), len(again.created(Reader))) == (1, 0)
         assert magazine.count(Reader) == 1
+
+
+@iq.interaction
+class Print:
+    series: list[str]
+
+
+@iq.entity
+class Coupon:
+    id: int = iq.key()
+    series: str = iq.field()
+    number: int = iq.ScopedSequence(series)
+    place: int = iq.ScopedSequence(start=100)
+    printed = iq.Transform(Print, lambda e: [Coupon(series=series) for series in e.payload.series])
+
+
+@pytest.mark.parametrize("database", ["as MariaDB", "as MySQL"])
+def test_numbers_are_taken_whether_or_not_the_database_answers(database: str) -> None:
+    with as_mysql() if database == "as MySQL" else fresh_mysql() as found:
+        app = iq.Controller(iq.MonoSystem(found), [Coupon, Print])
+        app.setup(install=True)
+        app.dispatch(Print(series=["a", "b", "a"]))
+        app.dispatch_many([Print(series=["b"]), Print(series=["a", "c"])])
+        assert app.reserve(Coupon.number, "a", count=4) == range(4, 8)
+        assert app.reserve(Coupon.place, count=1) == range(106, 107)
+        coupons = app.system.storage.query(Coupon).order_by(lambda coupon: coupon.id).all()
+        assert [(each.series, each.number, each.place) for each in coupons] == [
+            ("a", 1, 100), ("b", 1, 101), ("a", 2, 102), ("b", 2, 103), ("a", 3, 104), ("c", 1, 105)
+        ]  # fmt: skip
+        app.rebuild(Coupon)
+        assert app.verify() == []
 
 
 def test_rows_that_are_given_are_found_by_their_keys_and_no_other_is_locked(mysql_db: MySQLDB) -> None:

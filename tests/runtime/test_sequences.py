@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -566,6 +567,47 @@ def test_of_several_who_make_the_same_record_one_takes_a_number(make_app: Apps) 
     assert app.verify() == []
 
 
+# -- records that follow from others
+
+
+@iq.interaction
+class Transfer:
+    device: Device
+    site: str
+
+
+@iq.entity
+class Device:
+    site: str = iq.field(changes=iq.on(Transfer, set=lambda e: e.payload.site))
+    name: str
+
+
+@iq.entity
+class Label:
+    """One on each device, numbered at its site."""
+
+    device: Device = iq.one()
+    site: str = iq.field()
+    name: str
+    number: int = iq.ScopedSequence(site)
+    printed = iq.Transform(Device, lambda device: Label(device=device, site=device.site, name=device.name))
+
+
+def test_what_follows_and_is_counted_elsewhere_is_another_record(make_app: Apps) -> None:
+    app = make_app(Transfer, Device, Label)
+    storage = app.system.storage
+    one, two = (storage.create(Device(site="x", name=name)) for name in ("one", "two"))
+    storage.create(Device(site="y", name="three"))
+    storage.update(two, name="second")
+    app.dispatch(Transfer(device=one, site="y"))
+    app.dispatch(Transfer(device=one, site="y"))
+    storage.create(Device(site="x", name="four"))
+    found = storage.query(Label).order_by(lambda label: label.id).all()
+    shown = [(label.id, label.name, label.site, label.number) for label in found]
+    assert shown == [(2, "second", "x", 2), (3, "three", "y", 1), (4, "one", "y", 2), (5, "four", "x", 3)]
+    assert app.verify() == []
+
+
 # -- what it costs
 
 
@@ -577,6 +619,16 @@ def sent(app: iq.Controller, database: Database) -> Callable[..., list[str]]:
         return [sql for sql, _ in recorder.statements if "sequence_counter" in sql]
 
     return sent
+
+
+def test_a_number_is_one_statement_and_one_answer_that_is_waited_for(app: iq.Controller, database: Database) -> None:
+    app.dispatch(Bill(shop="x", year=2026))
+    with database.recording() as recorder:
+        app.dispatch(Bill(shop="x", year=2026))
+    tables = [re.search(r"INSERT INTO .(\w+).", sql)[1] for sql, _ in recorder.statements[1:-1]]  # type: ignore[index]
+    assert tables == ["interaction_event", "sequence_counter", "invoice"]
+    # Without it, PostgreSQL is waited for once, and MariaDB once more for the commit.
+    assert recorder.round_trips == {"SQLite": 0, "PostgreSQL": 2}.get(database.dialect.name, 3)
 
 
 def test_all_numbers_of_one_kind_of_record_are_one_statement(
