@@ -7,8 +7,6 @@ generated, as attrs generates ``__init__``: plain code, shown by ``function.__so
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-import linecache
 import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -16,10 +14,11 @@ from typing import Any
 
 from interaqt.core.decimals import EXACT, from_float
 from interaqt.core.expressions import Const, Expr, Op
+from interaqt.core.generated import generated
 from interaqt.core.moments import earliest, microseconds
 from interaqt.core.types import Kind
 
-__all__ = ["Leaf", "compile_function", "compile_tuple", "python_source"]
+__all__ = ["GLOBALS", "Leaf", "compile_function", "compile_tuple", "python_source"]
 
 #: Gives the source text of a node that it binds, such as ``row["at"]`` for an Attr of the Root.
 Leaf = Callable[[Expr], str | None]
@@ -63,7 +62,8 @@ _EXACTLY = {
 #: Parts of a moment are those that it has in UTC, wherever it was given.
 _IN_UTC = {"year", "month", "day", "hour", "minute", "second", "microsecond", "weekday", "isoweekday", "date"}
 
-_GLOBALS: dict[str, Any] = {
+#: What the text of :func:`python_source` knows by name, besides its constants.
+GLOBALS: dict[str, Any] = {
     "_UTC": dt.UTC,
     "_EXACT": EXACT,
     "_Decimal": Decimal,
@@ -74,8 +74,6 @@ _GLOBALS: dict[str, Any] = {
     "_microseconds": microseconds,
     "_earliest": earliest,
 }
-
-_serial = itertools.count(1)
 
 
 def python_source(expr: Expr, leaf: Leaf, names: dict[str, Any]) -> str:
@@ -147,11 +145,4 @@ def compile_tuple(
 
 def _function(parameters: Sequence[str], body: str, names: dict[str, Any]) -> Callable[..., Any]:
     source = f"def evaluate({', '.join(parameters)}):\n    return {body}\n"
-    file = f"<interaqt expression {next(_serial)}>"
-    namespace = _GLOBALS | names
-    exec(compile(source, file, "exec"), namespace)
-    # So that a traceback through the function shows its line.
-    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    function: Callable[..., Any] = namespace["evaluate"]
-    function.__source__ = source  # type: ignore[attr-defined]
-    return function
+    return generated("evaluate", source, GLOBALS | names, "expression")

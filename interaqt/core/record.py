@@ -22,9 +22,10 @@ from interaqt.core.types import Kind, ValueType
 if TYPE_CHECKING:
     from interaqt.core.class_body import RecordDeclaration
 
-__all__ = ["LazyAttribute", "Origin", "PartMeta", "Record", "RecordMeta", "key_of", "made_as", "origin_of"]
+__all__ = ["ORIGIN", "LazyAttribute", "Origin", "PartMeta", "Record", "RecordMeta", "key_of", "made_as", "origin_of"]
 
-_ORIGIN = "__iq_origin__"
+#: Where a record keeps where it came from; one that is not stored has nothing there.
+ORIGIN = "__iq_origin__"
 
 
 class Origin(Protocol):
@@ -32,6 +33,10 @@ class Origin(Protocol):
 
     def load(self, record: Record, name: str) -> Any: ...
     def global_value(self, dictionary: type, name: str) -> Any: ...
+
+
+#: What calling a class does.
+_make = type.__call__
 
 
 class RecordMeta(type):
@@ -51,7 +56,7 @@ class RecordMeta(type):
         if tracing_active():
             return Construction(cls, values)
         try:
-            return super().__call__(*args, **values)
+            return _make(cls, *args, **values)
         except TypeError as error:
             refused = _refused_arguments(cls, args, values)
             if refused is None:
@@ -142,7 +147,7 @@ class LazyAttribute:
     def __get__(self, instance: Record | None, owner: type) -> Any:
         if instance is None:
             return self
-        origin: Origin | None = instance.__dict__.get(_ORIGIN)
+        origin: Origin | None = instance.__dict__.get(ORIGIN)
         if origin is None:
             if self.compute is not None:
                 return self.compute(instance)
@@ -176,8 +181,8 @@ class Record(metaclass=RecordMeta):
         declaration = type(self).__iq_record__
         shown = []
         for name in declaration.attributes:
-            value = self.__dict__.get(name, _ORIGIN)
-            if value is not _ORIGIN and not isinstance(value, Many):
+            value = self.__dict__.get(name, ORIGIN)
+            if value is not ORIGIN and not isinstance(value, Many):
                 text = f"{type(value).__name__}#{key_of(value)}" if isinstance(value, Record) else repr(value)
                 shown.append(f"{name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -206,7 +211,7 @@ def key_of(record: Record) -> Any:
 
 
 def origin_of(record: Record) -> Any:
-    return record.__dict__.get(_ORIGIN)
+    return record.__dict__.get(ORIGIN)
 
 
 def _constant(value: object) -> Const | None:

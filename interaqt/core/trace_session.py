@@ -136,9 +136,8 @@ def current() -> Session:
     return session
 
 
-def tracing_active() -> bool:
-    """Whether a callback is being traced now, so that calling a record class means a Construction."""
-    return _active.get()
+#: Whether a callback is being traced now, so that calling a record class means a Construction.
+tracing_active = _active.get
 
 
 @contextmanager

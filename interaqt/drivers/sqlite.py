@@ -126,13 +126,14 @@ class SQLiteDB(Database):
         return self._reading()
 
     def _take_turn(self) -> None:
-        if self._owner == threading.get_ident():
+        thread = threading.get_ident()
+        if self._owner == thread:
             raise StorageError("a transaction is already open in this thread", code="transaction.nested")
         if not self._turn.acquire(timeout=self.timeout):
             busy = sqlite3.OperationalError("database is locked: another thread's transaction did not end in time")
             busy.sqlite_errorcode, busy.sqlite_errorname = _BUSY, "SQLITE_BUSY"
             raise busy
-        self._owner = threading.get_ident()
+        self._owner = thread
 
     def _give_turn(self) -> None:
         self._owner = None
@@ -310,12 +311,13 @@ class _Transaction(_Executor):
     def _end(self, connection: sqlite3.Connection | None) -> None:
         self._ended = True
         self.execute = ended
+        database = self._database
         if connection is not None:
-            self._database._release(connection)
-        elif self._database._in_memory:
-            self._database._idle.clear()
+            database._release(connection)
+        elif database._in_memory:
+            database._idle.clear()
         if self._writes:
-            self._database._give_turn()
+            database._give_turn()
 
 
 def _rolled_back() -> StorageError:

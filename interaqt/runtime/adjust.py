@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import AggregateRule, Sum
 from interaqt.core.computations.aggregation import LINK
-from interaqt.core.evaluate import compile_function
+from interaqt.core.evaluate import GLOBALS, python_source
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, rooted, walk
-from interaqt.core.model import Constant, Property, RecordModel, Reference
+from interaqt.core.generated import generated
+from interaqt.core.model import ONLY, Constant, Property, RecordModel, Reference
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.sums import SumUpdate, delta_param
 from interaqt.storage.prepared import KEY, Prepared, PreparedRows
@@ -52,13 +53,10 @@ class Adjust(Reaction):
         self.via = rules[0].collection.via
         self.new, self.old = new, old
         self._deltas = {each.property: self._delta(each) for rule in rules for each in rule.sums}
-        computed = {
+        self._local = {
             delta_param(each).name: expr
             for each, expr in self._deltas.items()
             if is_local(expr) and not isinstance(expr, Const)
-        }
-        self._local: dict[str, Callable[[Any, Any], Any]] = {
-            name: compile_function(expr, ["old", "new"], image_source) for name, expr in computed.items()
         }
         # What the database itself must work out, since it lies behind a reference.
         self._remote = [expr for expr in self._deltas.values() if not is_local(expr)]
@@ -74,34 +72,57 @@ class Adjust(Reaction):
         return difference(new, old)
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
-        given = [each for old, new in pairs if (each := self._given(old, new)) is not None]
+        given = []
+        for old, new in pairs:
+            found = self._given(old, new)
+            if found is not None:
+                given.append(found)
         if run.ending:
             # Nobody asks any more what the values of a host would be that goes, too.
             given = [each for each in given if not run.is_ending(self.update.host, each[KEY])]
         if not given:
             return
         if len(given) == 1:
-            self.update.move(run, self._one, given[0], None if self._remote else self._known(given[0]))
+            (one,) = given
+            if self._undoes:
+                self.update.undo(run, self._one, one, {**self._constants, **one})
+            else:
+                self.update.one(run, self._one, one)
         elif self._remote:
             result = self._summed.run(run.tx, given)
             self.update.by(run, self.update.read_deltas(result.fetchall()))
         else:
             self.update.by(run, self._sum(given))
 
-    def _given(self, old: Any, new: Any) -> dict[str, Any] | None:
-        """What the statement needs of one row; None where it moves nothing."""
-        key = self.via.key_in(new if self.new else old)
-        if key is None:
-            return None
-        if self._constant:
-            return {KEY: key} if self._has_constants else None
-        given = {name: function(old, new) for name, function in self._local.items()}
-        if not self._remote and not any(given.values()) and not self._has_constants:
-            return None
-        for root, name in self._images:
-            given[f"{root}.{name}"] = (old if root == OLD else new)[name]
-        given[KEY] = key
-        return given
+    @cached_property
+    def _undoes(self) -> bool:
+        """Whether what a host was follows from what it is then, for no delta is left to the database."""
+        return not self._remote and self.update.undoes
+
+    @cached_property
+    def _given(self) -> Callable[[Any, Any], dict[str, Any] | None]:
+        """What the statement needs of one row as it was and as it is; None where it moves nothing."""
+        if self._constant and not self._has_constants:
+            return lambda old, new: None
+        state = NEW if self.new else OLD
+        names: dict[str, Any] = {}
+        lines = []
+        key = repr(ONLY)
+        if not isinstance(self.via, Constant):
+            key = "key"
+            lines += [f"key = {state}[{self.via.name!r}]", "if key is None:", "    return None"]
+        given = {KEY: key}
+        for index, (name, expr) in enumerate(self._local.items()):
+            given[name] = f"delta_{index}"
+            lines.append(f"delta_{index} = {python_source(expr, image_source, names)}")
+        if not self._remote and not self._has_constants:
+            moving = " or ".join(f"delta_{index}" for index in range(len(self._local)))
+            lines += [f"if not ({moving}):", "    return None"]
+        given |= {f"{root}.{name}": f"{root}[{name!r}]" for root, name in self._images}
+        values = ", ".join(f"{name!r}: {source}" for name, source in given.items())
+        body = "".join(f"    {line}\n" for line in lines)
+        source = f"def given({OLD}, {NEW}):\n{body}    return {{{values}}}\n"
+        return generated("given", source, {**GLOBALS, **names}, f"{self.rules[0]}")
 
     @cached_property
     def _has_constants(self) -> bool:

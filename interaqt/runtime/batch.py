@@ -28,7 +28,7 @@ from interaqt.runtime.run import Created, Run
 from interaqt.runtime.transaction import Transactions
 from interaqt.storage.database import Result, Transaction
 from interaqt.storage.global_records import GlobalRecords
-from interaqt.storage.moment import during
+from interaqt.storage.moment import during, present
 from interaqt.storage.storage import Storage
 
 __all__ = ["Batch", "Request"]
@@ -95,7 +95,7 @@ class Batch:
         for each in group:
             created, mutations = len(run.created), len(run.mutations)
             run.forget_proofs()
-            result, _ = each.dispatch.carry_out(run, each.payload, each.user, each.actor, each.stored, at)
+            result, _ = each.dispatch.carry_out(each.payload, each.user, each.actor, each.stored, at, run)
             result.event.id = run.created[created].key
             result._writes = Writes(self._storage, run.created[created:], run.mutations[mutations:])
             yield result
@@ -107,7 +107,7 @@ class Batch:
     ) -> list[DispatchResult] | None:
         """The results, or None where a callback read what another event might have changed."""
         watched = _Watched(run.tx)
-        entered = self._storage.enter(watched)
+        entered = self._storage.enter(watched, at)
         try:
             with reading_globals(_SteadyGlobals(self._storage, run.tx, dispatch)):
                 events = [dispatch.admitted(each.payload, each.user, at) for each in group]
@@ -168,7 +168,7 @@ class _SteadyGlobals(GlobalRecords):
         record = self._storage.model.record(dictionary)
         if record is None or any(map(self._graph.looks_beyond, record.rules)):
             return super()._load(dictionary)
-        token = self._storage.enter(self._tx)
+        token = self._storage.enter(self._tx, present())
         try:
             return super()._load(dictionary)
         finally:

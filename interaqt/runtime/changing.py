@@ -71,20 +71,28 @@ class Changing:
         self._loader = loader
         records = planner.model.tables()
         self.changes = [each for record in records for each in record.changes if each.interaction is interaction]
+        self._asking = frozenset(change for change in self.changes if change.asks)
         self.records = frozenset(change.attribute.record for change in self.changes)
         """The kinds of records that the interaction changes."""
         self._checks = {change: check_of(change.attribute.type) for change in self.changes}
+        self._single: dict[Change, tuple[frozenset[str], tuple[Stamp, ...]]] = {}
+        """What is read for a change that a table says, and the stamps that tell of it."""
         self._blind: dict[tuple[RecordModel, frozenset[str], tuple[Stamp, ...]], Prepared] = {}
 
     # -- before anything is written
 
     def moves(self, event: Event[Any]) -> list[Moved]:
         """What is to become of which records, in the order in which they are locked."""
-        if not self.changes:
-            return []
+        if len(self.changes) == 1 and not self._asking:
+            # A table moves a record: the state of most things.
+            (change,) = self.changes
+            records = _targets(change, event)
+            if len(records) == 1:
+                return [Moved(change.attribute.record, key_of(records[0]), {}, [change])]
         found: dict[tuple[RecordModel, Any], Moved] = {}
         targets = [(change, _targets(change, event)) for change in self.changes]
-        self._lock_before_reading(targets)
+        if self._asking:
+            self._lock_before_reading(targets)
         for change, records in targets:
             model = change.attribute.record
             for record in records:
@@ -92,7 +100,7 @@ class Changing:
                 moved = found.get((model, key))
                 if moved is None:
                     moved = found[model, key] = Moved(model, key)
-                if not change.asks:
+                if change not in self._asking:
                     moved.tables.append(change)
                     continue
                 value = self._next(change, record, event)
@@ -106,7 +114,7 @@ class Changing:
         locks = self.planner.schema.dialect.for_update
         cohorts: dict[RecordModel, Cohort] = {}
         for change, records in targets:
-            for each in records if change.asks else ():
+            for each in records if change in self._asking else ():
                 origin = origin_of(each)
                 if origin is None or (locks and getattr(origin, "lock", None) not in ("change", "alone")):
                     record = change.attribute.record
@@ -144,7 +152,11 @@ class Changing:
         """Write the next values, each with what follows from it; answers whose next state is DELETED."""
         deleted: dict[RecordModel, list[Any]] = {}
         for each in moves:
-            if self._write(run, each, event):
+            if not each.values and len(each.tables) == 1:
+                is_deleted = self._look_up(run, each, each.tables[0], event)
+            else:
+                is_deleted = self._write(run, each, event)
+            if is_deleted:
                 deleted.setdefault(each.record, []).append(each.key)
         return deleted
 
@@ -162,7 +174,23 @@ class Changing:
             if self._may_be_blind(record, stamps, names):
                 self._write_blindly(run, moved, stamps, event)
                 return False
-        old = run.read(record, moved.key, names | {each.property.name for each in stamps})
+        return self._read_and_write(run, moved, names | {each.property.name for each in stamps}, stamps, event)
+
+    def _look_up(self, run: Run, moved: Moved, change: Change, event: Event[Any]) -> bool:
+        """Write what a table alone says."""
+        known = self._single.get(change)
+        if known is None:
+            names = frozenset({change.attribute.name})
+            stamps = self._stamps(moved.record, names)
+            known = self._single[change] = names | {each.property.name for each in stamps}, stamps
+        return self._read_and_write(run, moved, *known, event)
+
+    def _read_and_write(
+        self, run: Run, moved: Moved, names: frozenset[str], stamps: tuple[Stamp, ...], event: Event[Any]
+    ) -> bool:
+        """Look up what the tables have for the present values, and write all of it."""
+        record = moved.record
+        old = run.read(record, moved.key, names)
         if old is None:
             # The guard finds that the payload names no such record.
             return False
@@ -172,7 +200,8 @@ class Changing:
                 moved.decide(change, value)
         if DELETED in moved.values.values():
             return True
-        run.change(record, old, {**moved.values, **self._told(stamps, old, moved.values, event)})
+        told = self._told(stamps, old, moved.values, event) if stamps else {}
+        run.change(record, old, {**moved.values, **told})
         return False
 
     # -- what tells of changes

@@ -123,6 +123,8 @@ class Controller:
         self._batch = Batch(self._transactions)
         self._together = Together(self._transactions, self._batch, self._asked, self._checked, self._sequences)
         self._rebuilder = Rebuilder(self._transactions)
+        #: Those that may be used, which are all of them once the controller is set up.
+        self._prepared: dict[type, InteractionDispatch] = {}
         self._by_name = {cls.__name__: cls for cls in self._dispatches}
         self._ready = False
         system.use(storage)
@@ -145,6 +147,7 @@ class Controller:
             self._sequences.check()
         storage.writer = DirectWriter(self._transactions)
         self._ready = True
+        self._prepared = self._dispatches
         warn_of_reliance(self._planner.graph, storage)
 
     def dispatch(
@@ -172,7 +175,9 @@ class Controller:
         """
         request = interaction
         try:
-            dispatch, request = self._asked(interaction, payload)
+            dispatch = self._prepared.get(type(interaction)) if payload is None else None
+            if dispatch is None:
+                dispatch, request = self._asked(interaction, payload)
             return dispatch.run(request, user, idempotency_key)
         except NestedDispatchError:
             raise

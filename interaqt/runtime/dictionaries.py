@@ -79,7 +79,7 @@ class Dictionaries:
     def _insert(self, run: Run, record: RecordModel) -> bool:
         """Insert the values that the declaration gives; False where there is a record by now."""
         given = self._planner.rows(record).values_of(first(record.cls), _never_new)
-        _, result = run.insert(record, [{**given, record.key.name: ONLY}])
+        _, result = run.insert(run.planner.rows(record), [{**given, record.key.name: ONLY}])
         return result.fetchone() is not None
 
 

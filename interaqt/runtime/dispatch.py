@@ -40,12 +40,14 @@ from interaqt.runtime.transaction import Transactions
 from interaqt.storage.global_records import GlobalRecords
 from interaqt.storage.holding import Holding
 from interaqt.storage.loading import Lock
-from interaqt.storage.moment import during
 from interaqt.storage.prepared import Image
 from interaqt.storage.storage import Storage
 
 __all__ = ["InteractionDispatch", "Writes"]
 
+
+#: Carries a request out in a run.
+Attempt = Callable[[Run], tuple[DispatchResult, Run]]
 
 #: Where a model has no dictionaries, none is read.
 _NONE: AbstractContextManager[None] = nullcontext()
@@ -76,6 +78,9 @@ class InteractionDispatch:
         self.consequences.of_event(self.event_record)
         self._ledger = ledger
         self._idempotency = interaction.idempotency or idempotency
+        self._reads_globals = bool(self.planner.model.dictionaries)
+        self._answers = interaction.hooks.resolve is not None or interaction.hooks.after_dispatch is not None
+        self._calls_back = interaction.hooks.post_commit is not None or bool(telling.side_effects)
 
     @cached_property
     def _once(self) -> Once:
@@ -88,11 +93,12 @@ class InteractionDispatch:
 
         Under a key it is done once: with the same key again it answers what the first answered.
         """
-        refuse_nested(self.interaction.name)
-        attempt = self.attempt(request, user, key)
+        name = self.interaction.name
+        refuse_nested(name)
+        attempt, at = self.attempt(request, user, key)
         try:
-            with Running(self.interaction.name):
-                result, run = self.transactions.run(attempt, self.interaction.name, repeatable=key is not None)
+            with Running(name):
+                result, run = self.transactions.run(attempt, name, repeatable=key is not None, at=at)
         except (ConstraintViolationError, RecordNotFound) as error:
             self.explain_missing(request, user, error)
             raise
@@ -101,22 +107,26 @@ class InteractionDispatch:
             self.call_back(result)
         return result
 
-    def attempt(self, request: Any, user: Any, key: str | None) -> Callable[[Run], tuple[DispatchResult, Run]]:
-        """Check a request; answers what carries it out in a run, any number of times."""
-        self.payload.check(request)
+    def attempt(self, request: Any, user: Any, key: str | None) -> tuple[Attempt, dt.datetime]:
+        """Check a request; answers what carries it out in a run, any number of times, and the moment to do it at."""
+        glance = self.payload.glance
+        if not glance.is_right(request.__dict__):
+            self.payload.check(request)
         actor = actor_of(user)
-        stored = self.payload.stored(request)
+        stored = self.payload.stored(request) if glance.stored is None else glance.stored(request.__dict__)
         at = self.storage.clock()
 
-        def work(run: Run) -> tuple[DispatchResult, Run]:
-            return self.carry_out(run, request, user, actor, stored, at)
-
+        work = partial(self.carry_out, request, user, actor, stored, at)
         if key is None:
-            return work
+            return work, at
         claim = self._once.claim(require_key(key), actor, fingerprint(stored), at)
+        return self._attempt_once(work, claim, request, user, at), at
+
+    def _attempt_once(self, work: Attempt, claim: Image, request: Any, user: Any, at: dt.datetime) -> Attempt:
+        """Carries it out where the claim is new, and otherwise answers what was answered then."""
 
         def again() -> Event[Any]:
-            with during(at), self.global_values():
+            with self.global_values():
                 return self.admitted(request, user, at)
 
         return partial(
@@ -128,36 +138,22 @@ class InteractionDispatch:
         )
 
     def carry_out(
-        self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
+        self, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime, run: Run
     ) -> tuple[DispatchResult, Run]:
-        """Do it, all at the moment of its event."""
-        with during(at):
-            return self._carried_out(run, request, user, actor, stored, at)
-
-    def _carried_out(
-        self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
-    ) -> tuple[DispatchResult, Run]:
-        self._views.require(run, request)
-        hooks = self.interaction.hooks
-        with self.global_values():
-            holding = self.holding()
-            event = self.admitted(request, user, at, holding)
-            if self.interaction.guard is not None and run.tx.failure is not None:
-                raise run.tx.failure  # which the guard took no notice of
-            if hooks.map_event_data is not None:
-                event.context = dict(hooks.map_event_data(event))
-            (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
-            asked = self.facts.ask(event)
-            if holding.missed_by(lambda: self.consequences.learn(asked.new())):
-                # Nothing was written yet; what was read is read again, and locked.
-                context, event = event.context, self.admitted(request, user, at)
-                event.context = context
-                asked = self.facts.ask(event)
-            self.facts.write(run, event, asked)
-        self.require_references(run, request)
+        """Do it; the caller sees to it that the present moment is that of the event."""
+        if self.payload.names_views:
+            self._views.require(run, request)
+        if self._reads_globals:
+            with self.global_values():
+                event, event_row = self._written(run, request, user, actor, stored, at)
+        else:
+            event, event_row = self._written(run, request, user, actor, stored, at)
+        if not self.payload.glance.is_proven(request.__dict__, run.proven):
+            self.require_references(run, request)
         result = DispatchResult(event, writes=Writes(self.storage, run.created, run.mutations))
-        if hooks.resolve is not None or hooks.after_dispatch is not None:
+        if self._answers:
             event.id = event_row.key
+            hooks = self.interaction.hooks
             # What they read is as it is now, after the facts.
             with self.global_values():
                 if hooks.resolve is not None:
@@ -166,9 +162,30 @@ class InteractionDispatch:
                     hooks.after_dispatch(event, result)
         return result, run
 
+    def _written(
+        self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
+    ) -> tuple[Event[Any], Created]:
+        """Admit it, and write its event and its facts."""
+        holding = self.holding()
+        event = self.admitted(request, user, at, holding)
+        if self.interaction.guard is not None and run.tx.failure is not None:
+            raise run.tx.failure  # which the guard took no notice of
+        map_event_data = self.interaction.hooks.map_event_data
+        if map_event_data is not None:
+            event.context = dict(map_event_data(event))
+        (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
+        asked = self.facts.ask(event)
+        if (holding.free or holding.open) and holding.missed_by(lambda: self.consequences.learn(asked.new())):
+            # Nothing was written yet; what was read is read again, and locked.
+            context, event = event.context, self.admitted(request, user, at)
+            event.context = context
+            asked = self.facts.ask(event)
+        self.facts.write(run, event, asked)
+        return event, event_row
+
     def global_values(self) -> AbstractContextManager[None]:
         """What callbacks read of dictionaries is what the transaction holds: each is read once, and stays so."""
-        if not self.planner.model.dictionaries:
+        if not self._reads_globals:
             return _NONE
         return reading_globals(GlobalRecords(self.storage.loader, self.lock_of))
 
@@ -193,13 +210,9 @@ class InteractionDispatch:
     def _event(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
         """What callbacks see: everything in it loads inside the transaction, all records of one table together."""
         holding = holding or self.holding()
-
-        def ghosts(record: RecordModel, given: Iterable[Record]) -> list[Record]:
-            return self.storage.loader.like(record, given, holding.cohort(record))
-
-        if isinstance(user, Record) and self.user is not None and isinstance(user, self.user.cls):
-            (user,) = ghosts(self.user, [user])
-        return Event(self.interaction.name, at, user, self.payload.fresh(request, ghosts))
+        if self.user is not None and isinstance(user, self.user.cls) and isinstance(user, Record):
+            user = holding.like(self.user, user)
+        return Event(self.interaction.name, at, user, self.payload.fresh(request, holding.like))
 
     def admitted(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
         event = self._event(request, user, at, holding)
@@ -221,8 +234,7 @@ class InteractionDispatch:
 
     def require_references(self, run: Run, request: Any) -> None:
         """What no foreign key, lock or update has proven to exist is looked up."""
-        if self.payload.refers:
-            self._require(each for each in self.payload.references(request) if each[1:] not in run.proven)
+        self._require(each for each in self.payload.references(request) if each[1:] not in run.proven)
 
     def _require(self, references: Iterable[tuple[str, RecordModel, Any]]) -> None:
         problems = tuple(self._missing(references))
@@ -257,6 +269,9 @@ class InteractionDispatch:
 
     def call_back(self, result: DispatchResult) -> None:
         """Call what is to be called once the facts are committed."""
+        if not self._calls_back:
+            result.post_commit = "complete"
+            return
         hook = self.interaction.hooks.post_commit
         if hook is not None:
             result.side_effects.append(attempt("post_commit", None, lambda: hook(result.event, result)))

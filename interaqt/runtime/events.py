@@ -35,6 +35,8 @@ def actor_of(user: Any) -> str | None:
     if user is None:
         return None
     found = key_of(user) if isinstance(user, Record) else user
+    if found.__class__ is int or found.__class__ is str:
+        return str(found)
     if isinstance(found, str | int | uuid.UUID) and not isinstance(found, bool):
         return str(found)
     raise InvalidValue(

@@ -20,7 +20,7 @@ from interaqt.core.event_stand_in import AT, USER, payload_param
 from interaqt.core.expressions import Param, Root, walk
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel
-from interaqt.core.record import Record, key_of, origin_of
+from interaqt.core.record import ORIGIN, Record, key_of, origin_of
 from interaqt.runtime.changing import Changing, Moved
 from interaqt.runtime.consequences import Consequences
 from interaqt.runtime.making import Maker
@@ -88,12 +88,15 @@ class Facts:
 
     def write(self, run: Run, event: Event[Any], asked: Asked) -> None:
         """Write all of them, each with what follows from it."""
-        deleted = self._changing.write(run, asked.moves, event)
-        run.settle()
-        maker = Maker(run)
-        for record, records in asked.made:
-            maker.make(record, records)
-        run.settle()
+        deleted = self._changing.write(run, asked.moves, event) if asked.moves else {}
+        if run.due:
+            run.settle()
+        if asked.made:
+            maker = Maker(run)
+            for record, records in asked.made:
+                maker.make(record, records)
+            if run.due:
+                run.settle()
         for record, keys in deleted.items():
             run.delete(record, keys)
             run.settle()
@@ -116,7 +119,14 @@ class Facts:
 
     def made(self, event: Event[Any]) -> list[tuple[RecordModel, list[Record]]]:
         """The records that its Transforms make of the event, not stored yet."""
-        return [(creation.record, _made(creation, event)) for creation in self._creations]
+        made = []
+        for creation in self._creations:
+            found = creation.make(event)
+            if found.__class__ is creation.record.cls and ORIGIN not in found.__dict__:
+                made.append((creation.record, [found]))
+            else:
+                made.append((creation.record, _made(creation, found)))
+        return made
 
     # -- endings
 
@@ -143,8 +153,7 @@ class Facts:
             yield from self.planner.following(ending.rule.record, "delete")
 
 
-def _made(creation: Creation, event: Event[Any]) -> list[Record]:
-    found = creation.make(event)
+def _made(creation: Creation, found: Any) -> list[Record]:
     made = _several(found)
     for each in made:
         if not isinstance(each, creation.record.cls) or origin_of(each) is not None:

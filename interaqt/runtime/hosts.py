@@ -13,6 +13,7 @@ from interaqt.core.computations import ValueRule
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.expressions import Attr, Expr, Root, replace
 from interaqt.core.model import Property, RecordModel
+from interaqt.runtime.effects import Mutation
 from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Result
 from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows, Reader, Stored
@@ -84,7 +85,7 @@ class HostUpdate:
         """Run a statement that changes one host, whose key is among the given values."""
         if not self.watched:
             statement.run(run.tx, given)
-            run.touched(self.host, given[KEY], self.names)
+            run.mutations.append(Mutation("update", self.host.cls, given[KEY], self.names))
             return
         old = self._rows_of(self._read_one.run(run.tx, given))
         moved = statement.run(run.tx, given)

@@ -82,7 +82,7 @@ class Identified:
     # -- new ones
 
     def _created(self, run: Run, rows: Sequence[Image]) -> list[Created]:
-        images, result = run.insert(self.record, rows)
+        images, result = run.insert(run.planner.rows(self.record), rows)
         if len(rows) == 1:
             told = {self._identity(images[0]): self._told.image(row) for row in result.fetchall()}
         else:

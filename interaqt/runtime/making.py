@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.model import RecordModel, Reference
-from interaqt.core.record import Record, origin_of
+from interaqt.core.record import ORIGIN, Record
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Created, Run
@@ -29,6 +29,11 @@ class Maker:
         """
         if not instances:
             return []
+        if len(instances) == 1 and record.root.family is None:
+            (one,) = instances
+            if id(one) not in self._made:
+                self._store(record, instances)
+            return [self._made[id(one)][1]]
         fresh = [each for each in instances if id(each) not in self._made]
         if len(fresh) > 1:
             fresh = list({id(each): each for each in fresh}.values())
@@ -45,13 +50,16 @@ class Maker:
             found.setdefault(self._run.planner.model.records[type(each)], []).append(each)
         return found.items()
 
-    def _store(self, record: RecordModel, fresh: list[Record]) -> None:
+    def _store(self, record: RecordModel, fresh: Sequence[Record]) -> None:
         if not fresh:
             return
         rows = self._run.planner.rows(record)
         for reference in rows.references:
-            found = [each.__dict__.get(reference.name) for each in fresh]
-            unsaved = [each for each in found if isinstance(each, reference.target.cls) and origin_of(each) is None]
+            unsaved = []
+            for each in fresh:
+                found = each.__dict__.get(reference.name)
+                if isinstance(found, reference.target.cls) and ORIGIN not in found.__dict__:
+                    unsaved.append(found)
             if unsaved:
                 # A record is whole when it is made, so these can't lead back here.
                 self.make(reference.target, unsaved)

@@ -15,15 +15,16 @@ from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
 from interaqt.core.types import Kind
 from interaqt.runtime.nested import copied, declared_in, plain, records_in
+from interaqt.runtime.payload_glance import PayloadGlance
 from interaqt.runtime.payload_values import Problems, check_item, key_from_json, value_from_json
 from interaqt.storage.convert import CONVERTER
 from interaqt.storage.row_classes import declared_class
 
 __all__ = ["Payload"]
 
-#: Records of one kind by their keys, and others for given ones.
+#: Records of one kind by their keys, and another for a given one.
 Ghosts = Callable[[RecordModel, Iterable[Any]], list[Record]]
-Like = Callable[[RecordModel, Iterable[Record]], list[Record]]
+Like = Callable[[RecordModel, Record], Record]
 
 
 class Payload:
@@ -35,8 +36,10 @@ class Payload:
         self.cls = interaction.cls
         self._checks = [check_item(item) for item in interaction.items.values()]
         self._references = [item for item in interaction.items.values() if item.record is not None]
+        self._referring = [(item.name, item.record, item.many) for item in self._references if item.record is not None]
         self._converter: Converter | None = None
         self._json = [item for item in interaction.items.values() if item.type.kind is Kind.JSON]
+        self.glance = PayloadGlance.at(list(interaction.items.values()))
 
     # -- checking
 
@@ -46,11 +49,6 @@ class Payload:
         problems = [problem for check in self._checks for problem in check(values)]
         if problems:
             raise PayloadError(self.interaction.name, tuple(problems))
-
-    @property
-    def refers(self) -> bool:
-        """Whether a payload can refer to records at all."""
-        return bool(self._references or self._json)
 
     def references(self, request: Any) -> Iterator[tuple[str, RecordModel, Any]]:
         """Path, record and key of everything that a payload refers to, whatever view it is declared to be in."""
@@ -109,35 +107,32 @@ class Payload:
         """
         if not self._references and not self._json:
             return request
-        values = dict(request.__dict__)
-        for item in self._references:
-            value = values[item.name]
+        made: Any = object.__new__(self.cls)
+        values = made.__dict__
+        values |= request.__dict__
+        for name, record, many in self._referring:
+            value = values[name]
             if value is not None:
-                assert item.record is not None
-                found = like(item.record, value if item.many else [value])
-                values[item.name] = type(value)(found) if item.many else found[0]
+                values[name] = type(value)(like(record, each) for each in value) if many else like(record, value)
         for item in self._json:
             values[item.name] = self._fresh_json(values[item.name], like)
-        made: Any = object.__new__(self.cls)
-        made.__dict__.update(values)
         return made
 
     def _fresh_json(self, value: Any, like: Like) -> Any:
-        """A copy whose records of one class load together, by one query."""
-        found: dict[RecordModel, dict[Any, Record]] = {}
+        """A copy in which each record is one, however often it is there."""
+        fresh: dict[tuple[type, Any], Record] = {}
         for _, each in records_in(value, ""):
-            found.setdefault(self._record_of(each), {})[key_of(each)] = each
-        fresh = {
-            (type(each), key): ghost
-            for record, given in found.items()
-            for (key, each), ghost in zip(given.items(), like(record, given.values()), strict=True)
-        }
+            named = type(each), key_of(each)
+            if named not in fresh:
+                fresh[named] = like(self._record_of(each), each)
         return copied(value, lambda each: fresh[type(each), key_of(each)])
 
     # -- for the event record
 
     def stored(self, request: Any) -> dict[str, Any]:
         """The payload as JSON values, references by their keys."""
+        if self.glance.stored is not None:
+            return self.glance.stored(request.__dict__)
         found = {}
         for item in self.interaction.items.values():
             value = request.__dict__[item.name]

@@ -55,6 +55,7 @@ class Planner:
         """
         self._queue = queue
         self._counters = counters
+        self.pipelined = schema.database.capability.pipeline
         self.model = model
         self.schema = schema
         self.graph = Graph(model)
@@ -72,9 +73,10 @@ class Planner:
 
     def rows(self, record: RecordModel) -> RowStatements:
         """The statements that write rows of a record."""
-        if record not in self._rows:
-            self._rows[record] = RowStatements(self, record)
-        return self._rows[record]
+        found = self._rows.get(record)
+        if found is None:
+            found = self._rows[record] = RowStatements(self, record)
+        return found
 
     def completion(self, record: RecordModel) -> Completion:
         """What is written with a record's row because it follows from it."""

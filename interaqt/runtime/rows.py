@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
+
 from interaqt.core.computations import ValueRule, Written
 from interaqt.core.computations.aggregation import HOST
 from interaqt.core.errors import InvalidValue
 from interaqt.core.evaluate import compile_function
 from interaqt.core.expressions import Attr, Const, Expr, Param
 from interaqt.core.model import Property, RecordModel, Reference
-from interaqt.core.record import Record, key_of, origin_of
+from interaqt.core.record import ORIGIN, Record, key_of
 from interaqt.core.types import Kind
 from interaqt.runtime.asking import Asking
 from interaqt.runtime.host_locks import HostLocks
@@ -22,12 +24,26 @@ from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Sto
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
+    from interaqt.runtime.reaction import Reaction
 
-__all__ = ["KeyOf", "RowStatements"]
+__all__ = ["KeyOf", "RowChange", "RowStatements"]
 
 S = TypeVar("S")
 
 KeyOf = Callable[[Reference, Record], Any]
+
+
+@attrs.frozen(eq=False)
+class RowChange:
+    """What setting some attributes of a row comes to."""
+
+    statement: Prepared
+    watched: frozenset[str]
+    """On which of what is set, and of what follows from it in the row, something depends."""
+    names: frozenset[str]
+    """What is set, and what follows from it in the row."""
+    is_all: bool
+    """Whether nothing follows from a row in itself, so that what is set is all that is new in it."""
 
 
 class RowStatements:
@@ -40,6 +56,7 @@ class RowStatements:
         self.key = record.key
         self.completion = planner.completion(self.table)
         self._updates: dict[frozenset[str], Prepared] = {}
+        self._changes: dict[frozenset[str], RowChange] = {}
         self._moved: dict[frozenset[str], Reader] = {}
         self._watched: dict[frozenset[str], frozenset[str]] = {}
         self._reads: dict[frozenset[str], tuple[Prepared, Reader]] = {}
@@ -107,10 +124,20 @@ class RowStatements:
         return tuple(self.record.references())
 
     @cached_property
+    def targets(self) -> tuple[tuple[Reference, RecordModel], ...]:
+        """Each reference, with the record in whose table its targets are."""
+        return tuple((each, each.target.root) for each in self.references)
+
+    @cached_property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """What the creation of a row means."""
+        return self.planner.created(self.table)
+
+    @cached_property
     def must_tell(self) -> bool:
         """Whether something that follows from a creation must know what only the database can tell."""
         told = {each.name for each in self.told}
-        return any(told & reaction.reads for reaction in self.planner.created(self.table))
+        return any(told & reaction.reads for reaction in self.reactions)
 
     def values_of(self, instance: Record, key_of_new: KeyOf) -> Image:
         """What a record that is not stored yet has been given, references by their keys.
@@ -118,7 +145,10 @@ class RowStatements:
         ``key_of_new`` gives the key of one that was not stored either.
         """
         place = instance.__dict__
-        values = {name: place[name] for name in self._given_names if name in place}
+        values = {}
+        for name in self._given_names:
+            if name in place:
+                values[name] = place[name]
         for reference in self.references:
             value = values.get(reference.name)
             if value is not None:
@@ -130,7 +160,7 @@ class RowStatements:
                         location=reference.location,
                     )
                 # A UUID is made with the record, so having a key is not being stored.
-                is_new = origin_of(value) is None
+                is_new = ORIGIN not in value.__dict__
                 values[reference.name] = key_of_new(reference, value) if is_new else key_of(value)
             elif not reference.type.nullable and reference.name in values:
                 raise InvalidValue(
@@ -154,7 +184,7 @@ class RowStatements:
     def whole(self, executor: Executor, rows: Sequence[Image]) -> list[Image]:
         """What a maker gave, with what is known of the rest before the rows are made."""
         initial = self.initial_image
-        images = [{**initial, **row} for row in rows]
+        images = [{**initial, **rows[0]}] if len(rows) == 1 else [{**initial, **row} for row in rows]
         if self._numbering is not None:
             self._numbering.give(executor, images)
         for asking in self._asking:
@@ -244,6 +274,16 @@ class RowStatements:
                 made = self.planner.statements.update(self.record, attributes)
             self._updates[names] = made
         return self._updates[names]
+
+    def change(self, names: frozenset[str]) -> RowChange:
+        """What setting the named attributes comes to."""
+        found = self._changes.get(names)
+        if found is None:
+            found = RowChange(
+                self.update(names), self.watched(names), self.changed(names), is_all=not self.completion.rules
+            )
+            self._changes[names] = found
+        return found
 
     def changed(self, names: frozenset[str]) -> frozenset[str]:
         """The names, and what follows from them in the row."""

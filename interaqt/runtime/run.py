@@ -21,9 +21,11 @@ from interaqt.runtime.reaction import Pair
 from interaqt.runtime.refused_reference import require_named, require_unnamed
 from interaqt.storage.database import Result, Transaction
 from interaqt.storage.prepared import KEY, Image, Prepared, Reader
+from interaqt.storage.programs import Counted
 
 if TYPE_CHECKING:
     from interaqt.core.computations import Rule
+    from interaqt.runtime.rows import RowStatements
 
 __all__ = ["Created", "Later", "Run"]
 
@@ -71,14 +73,14 @@ class Run:
         self.planner = planner
         self.tx = tx
         self._ghost = ghost
-        self._pipelined = planner.schema.database.capability.pipeline
         self.created: list[Created] = []
         self.mutations: list[Mutation | Membership | Created] = []
         self.proven: set[tuple[RecordModel, Any]] = set()
         """Records that are known to exist: a foreign key, a lock or an update says so."""
         self.ending: Set[Place] = frozenset()
         """What a deletion that is going on will reach."""
-        self._due: dict[Rule, tuple[Later, dict[Any, Any]]] = {}
+        self.due: dict[Rule, tuple[Later, dict[Any, Any]]] = {}
+        """What waits for :meth:`settle`."""
 
     def forget_proofs(self) -> None:
         """Before what a next event names is looked at: what was there for one may be gone for another."""
@@ -92,16 +94,19 @@ class Run:
             return []
         if record.identity is not None:
             return self.planner.identified(record).create(self, rows)
-        images, result = self.insert(record, rows)
-        told = _Told(result, images, self.planner.rows(record).told_reader)
-        if not self._pipelined:
+        statements = self.planner.rows(record)
+        images, result = self.insert(statements, rows)
+        if result.__class__ is Counted:
+            images[0][record.key.name] = result.key
+            return self._follow(statements, [Created(record, images[0])])
+        told = _Told(result, images, statements.told_reader)
+        if not self.planner.pipelined:
             # Where nothing is gained by waiting, an unread result would only keep its statement open.
             told.fetch()
-        return self._follow(record, [Created(record, image, told) for image in images])
+        return self._follow(statements, [Created(record, image, told) for image in images])
 
-    def insert(self, record: RecordModel, rows: Sequence[Image]) -> tuple[list[Image], Result]:
+    def insert(self, statements: RowStatements, rows: Sequence[Image]) -> tuple[list[Image], Result]:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
-        statements = self.planner.rows(record)
         images = list(rows)
         try:
             if statements.host_locks is not None:
@@ -111,9 +116,9 @@ class Run:
                 return images, statements.insert.run(self.tx, images[0])
             return images, statements.insert_rows.run(self.tx, images)
         except InvalidValue as error:
-            raise _named(error, record, images) from None
+            raise _named(error, statements.record, images) from None
         except Exception as error:
-            require_named(error, self, record, images)
+            require_named(error, self, statements.record, images)
             raise
 
     def insist(self, record: RecordModel, row: Image) -> None:
@@ -123,26 +128,28 @@ class Run:
 
     def came(self, record: RecordModel, images: Sequence[Image]) -> list[Created]:
         """Note rows that were inserted, whose keys are known, and follow what depends on them."""
-        return self._follow(record, [self.known(record, image) for image in images]) if images else []
+        if not images:
+            return []
+        return self._follow(self.planner.rows(record), [self.known(record, image) for image in images])
 
     @staticmethod
     def known(record: RecordModel, image: Image) -> Created:
         """A row whose key is known."""
         return Created(record, image)
 
-    def _follow(self, record: RecordModel, made: list[Created]) -> list[Created]:
-        statements = self.planner.rows(record)
+    def _follow(self, statements: RowStatements, made: list[Created]) -> list[Created]:
         self.created += made
         self.mutations += made
-        for reference in statements.references:
+        for reference, root in statements.targets:
             for each in made:
-                self.proven.add((reference.target.root, each.image[reference.name]))
-        if statements.must_tell:
-            for each in made:
-                each.complete()
-        pairs: list[Pair] = [(None, each.image) for each in made]
-        for reaction in self.planner.created(record.root):
-            reaction.run(self, pairs)
+                self.proven.add((root, each.image[reference.name]))
+        if statements.reactions:
+            if statements.must_tell:
+                for each in made:
+                    each.complete()
+            pairs: list[Pair] = [(None, each.image) for each in made]
+            for reaction in statements.reactions:
+                reaction.run(self, pairs)
         return made
 
     def values_of(self, record: RecordModel, values: Mapping[str, Any]) -> Image:
@@ -191,22 +198,22 @@ class Run:
 
     def change(self, record: RecordModel, old: Image, changes: Image) -> None:
         """Set attributes of a record that :meth:`read` has locked; what is as it was is no change."""
-        changes = {name: value for name, value in changes.items() if old[name] != value}
+        for name, value in changes.items():
+            if old[name] == value:
+                changes = {name: value for name, value in changes.items() if old[name] != value}
+                break
         if changes:
             names = frozenset(changes)
             statements = self.planner.rows(record)
             if statements.host_locks is not None:
                 statements.host_locks.lock(self.tx, [changes])
-            written = self._write(statements.update(names), record, {**changes, KEY: old[record.key.name]})
-            for each in statements.references:
+            change = statements.change(names)
+            written = self._write(change.statement, record, {**changes, KEY: old[record.key.name]})
+            for each, root in statements.targets:
                 if each.name in changes:
-                    self.proven.add((each.target.root, changes[each.name]))
-            self.updated(
-                record,
-                [(old, statements.after(old, changes, written))],
-                statements.watched(names),
-                statements.changed(names),
-            )
+                    self.proven.add((root, changes[each.name]))
+            new = {**old, **changes} if change.is_all else statements.after(old, changes, written)
+            self.updated(record, [(old, new)], change.watched, change.names)
 
     def _write(self, statement: Prepared, record: RecordModel, given: Image) -> Result:
         try:
@@ -228,12 +235,17 @@ class Run:
         key = record.key.name
         changed: set[str] = set()
         moved: list[Pair] = []
-        for old, new in pairs:
-            self.mutations.append(Mutation("update", record.class_of(new), old[key], names, new, old))
-            differing = {name for name in watched if name in old and old[name] != new[name]}
-            if differing:
-                changed |= differing
-                moved.append((old, new))
+        for pair in pairs:
+            old, new = pair
+            cls = record.cls if record.family is None else record.class_of(new)
+            self.mutations.append(Mutation("update", cls, old[key], names, new, old))
+            has_moved = False
+            for name in watched:
+                if name in old and old[name] != new[name]:
+                    changed.add(name)
+                    has_moved = True
+            if has_moved:
+                moved.append(pair)
         if moved:
             for reaction in self.planner.updated(record, frozenset(changed)):
                 reaction.run(self, moved)
@@ -242,7 +254,7 @@ class Run:
 
     def later(self, reaction: Later) -> dict[Any, Any]:
         """What is remembered for :meth:`settle` to bring about: something for each key, the reaction's to fill."""
-        return self._due.setdefault(reaction.rule, (reaction, {}))[1]
+        return self.due.setdefault(reaction.rule, (reaction, {}))[1]
 
     def settle(self, *, records: bool = False) -> None:
         """Bring about what was remembered, that first from which other things follow.
@@ -250,11 +262,11 @@ class Run:
         It is called between writes, when all that they mean to other values is written. With
         ``records`` it stops once no derived record is waiting any more.
         """
-        while self._due:
-            if records and not any(isinstance(rule, Derivation) for rule in self._due):
+        while self.due:
+            if records and not any(isinstance(rule, Derivation) for rule in self.due):
                 return
-            rule = min(self._due, key=self.planner.graph.level)
-            reaction, due = self._due.pop(rule)
+            rule = min(self.due, key=self.planner.graph.level)
+            reaction, due = self.due.pop(rule)
             reaction.bring(self, due)
 
     # -- deleting
@@ -330,7 +342,7 @@ class Run:
     def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
         if not images:
             return
-        for later, due in self._due.values():
+        for later, due in self.due.values():
             if later.over is record:
                 for image in images:
                     due.pop(image[record.key.name], None)

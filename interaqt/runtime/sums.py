@@ -65,10 +65,10 @@ class SumUpdate(HostUpdate):
             return
         if len(deltas) == 1:
             ((key, given),) = deltas.items()
-            self.move(run, self.move_one, {KEY: key, **given}, given)
+            self.move(run, {KEY: key, **given})
             return
         rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
-        if self.watched and self._reversible:
+        if self.undoes:
             if not locked:
                 self.lock(run, deltas)
             new = [self._reader.image(row) for row in self._rows.run(run.tx, rows).fetchall()]
@@ -76,20 +76,32 @@ class SumUpdate(HostUpdate):
         else:
             self.several(run, list(deltas), lambda: self._rows.run(run.tx, rows), locked)
 
-    def move(
-        self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any] | None = None
-    ) -> None:
-        """Run a statement of :meth:`statement` for one host; ``deltas`` are all of them, if they are known."""
-        if deltas is not None and self.watched and self._reversible:
-            new = map(self._reader.image, statement.run(run.tx, given).fetchall())
-            pairs = [(self._undone(image, deltas), image) for image in new]
-            run.updated(self.host, pairs, self._watched_names, self.names)
+    def move(self, run: Run, given: Mapping[str, Any]) -> None:
+        """Move one host by deltas that are all known."""
+        if self.undoes:
+            self.undo(run, self.move_one, given, given)
         else:
-            self.one(run, statement, given)
+            self.one(run, self.move_one, given)
+
+    @cached_property
+    def undoes(self) -> bool:
+        """Whether hosts need not be read before, since what they were follows from what they are and the deltas."""
+        return bool(self.watched) and self._reversible
+
+    def undo(self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any]) -> None:
+        """Run a statement of :meth:`statement` for one host, and work out what it was."""
+        pairs = []
+        for row in statement.run(run.tx, given).fetchall():
+            image = self._reader.image(row)
+            pairs.append((self._undone(image, deltas), image))
+        run.updated(self.host, pairs, self._watched_names, self.names)
 
     def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
-        before = {**image, **{name: subtract(image[name], deltas[delta]) for name, delta, subtract in self._undoing}}
-        self.completion.complete(before, self._following)
+        before = dict(image)
+        for name, delta, subtract in self._undoing:
+            before[name] = subtract(image[name], deltas[delta])
+        if self._following:
+            self.completion.complete(before, self._following)
         return before
 
     @cached_property

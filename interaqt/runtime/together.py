@@ -31,6 +31,7 @@ from interaqt.runtime.result import DispatchResult, Writes
 from interaqt.runtime.run import Run
 from interaqt.runtime.sequences import Sequences
 from interaqt.runtime.transaction import Transactions
+from interaqt.storage.moment import during
 from interaqt.storage.storage import Storage
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ class BusinessTransaction:
         asking = self._user if user is _SAME else user
 
         def work() -> list[tuple[InteractionDispatch, DispatchResult]]:
-            result, run = dispatch.attempt(request, asking, idempotency_key)(self._run())
-            run.settle()
+            attempt, at = dispatch.attempt(request, asking, idempotency_key)
+            with during(at):
+                result, run = attempt(self._run())
+                run.settle()
             if run.created:
                 result.event.id = run.created[0].key
             return [(dispatch, result)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ from interaqt.core.errors import (
 from interaqt.runtime.planner import Planner
 from interaqt.runtime.run import Run
 from interaqt.storage.database import Database, Overtaken, Transaction
-from interaqt.storage.moment import during
 from interaqt.storage.storage import Storage
 
 __all__ = ["ATTEMPTS", "Transactions"]
@@ -49,8 +49,9 @@ class Transactions:
         isolation: str | None = None,
         repeatable: bool = False,
         attempts: int = ATTEMPTS,
+        at: dt.datetime | None = None,
     ) -> T:
-        """What ``work`` answers, once its transaction is committed.
+        """What ``work`` answers, once its transaction is committed; it is ``at`` a moment, by default the present one.
 
         Raises :class:`~interaqt.TransactionRetryExhaustedError` where the database refused each
         attempt for a conflict, :class:`~interaqt.CommitUnknown` where nobody knows whether the
@@ -72,7 +73,7 @@ class Transactions:
             tx: Transaction | None = None
             try:
                 tx = self.database.begin(isolation)
-                return self._attempt(tx, work)
+                return self._attempt(tx, work, at)
             except CommitUnknown as error:
                 if not repeatable:
                     raise
@@ -89,16 +90,17 @@ class Transactions:
             f"{name} met a conflict with other transactions at each of {attempts} attempts: {last}", attempts=attempts
         ) from last
 
-    def _attempt(self, tx: Transaction, work: Callable[[Run], T]) -> T:
+    def _attempt(self, tx: Transaction, work: Callable[[Run], T], at: dt.datetime | None) -> T:
+        storage = self.storage
         try:
-            entered = self.storage.enter(tx)
+            entered = storage.enter(tx, at)
             try:
-                with during(self.storage.clock()):
-                    run = Run(self.planner, tx, self.storage.loader.bare)
-                    outcome = work(run)
+                run = Run(self.planner, tx, storage.loader.bare)
+                outcome = work(run)
+                if run.due:
                     run.settle()
             finally:
-                self.storage.leave(entered)
+                storage.leave(entered)
             tx.commit()
         except CommitUnknown:
             tx.rollback()

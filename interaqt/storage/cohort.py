@@ -49,6 +49,15 @@ class Cohort:
     def admit(self, records: Iterable[Record]) -> None:
         self._members += map(ref, records)
 
+    def ghost(self, cls: Any, name: str, key: Any) -> Record:
+        """An instance of a class of which only the key, called ``name``, is known."""
+        made: Record = cls.__new__(cls)
+        values = made.__dict__
+        values[ORIGIN] = self
+        values[name] = key
+        self._members.append(ref(made))
+        return made
+
     def renew(self, record: Record) -> None:
         """Make a record forget all but its key: what is asked of it is loaded by this cohort."""
         name = self._record.key.name

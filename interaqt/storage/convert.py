@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -285,7 +285,16 @@ def decimal_text(value: Decimal) -> str:
 
 def iso_datetime(value: dt.datetime) -> str:
     """Fixed width and in UTC, so that the order of the texts is the order of the instants."""
-    return value.isoformat(timespec="microseconds")
+    global _last
+    known, text = _last
+    if known is not value:
+        text = value.isoformat(timespec="microseconds")
+        _last = value, text
+    return text
+
+
+#: The moment of an event is in most of what it writes.
+_last: tuple[dt.datetime | None, str] = (None, "")
 
 
 def microseconds(value: dt.timedelta) -> int:
@@ -298,8 +307,25 @@ def microseconds(value: dt.timedelta) -> int:
 CONVERTER = _converter()
 
 
-_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_as_json = _ENCODER.encode
 
+
+def _flat_encoder() -> Callable[[Any, int], Iterable[str]]:
+    """The pieces of JSON of what holds nothing that could hold itself.
+
+    By the encoder in C, which ``encode`` makes anew each time.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: (_as_json(value),)
+    found: Callable[[Any, int], Iterable[str]] = make(
+        None, _ENCODER.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+    )
+    return found
+
+
+_flat_pieces = _flat_encoder()
 
 _JSON_SCALARS = frozenset({str, int, float, bool, type(None)})
 _class_of = attrgetter("__class__")
@@ -315,7 +341,7 @@ def json_writer(type: ValueType) -> Convert:
             # Most payloads of events are JSON already, and every dispatch writes one.
             is_json = is_open and value.__class__ is dict and _JSON_SCALARS.issuperset(map(_class_of, value.values()))
             plain = value if is_json else CONVERTER.unstructure(value, unstructure_as=annotation)
-            text = _as_json(plain)
+            text = "".join(_flat_pieces(plain, 0)) if is_json else _as_json(plain)
             if not text.isascii():
                 text.encode()
         except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:

@@ -17,6 +17,7 @@ from peewee import Node
 from interaqt.core.expressions import Op
 from interaqt.core.types import Kind, ValueType
 from interaqt.storage.convert import Convert, checker, optional, stored_type
+from interaqt.storage.glance import with_glance
 from interaqt.storage.programs import Plan
 from interaqt.storage.sql import template
 
@@ -278,9 +279,9 @@ class Dialect(ABC):
         check = checker(type.optional(False))
         form = self._to_column(type)
         if form is None:
-            return optional(type, check)
+            return with_glance(optional(type, check), type)
         to_column = form
-        return optional(type, lambda value: to_column(check(value)))
+        return with_glance(optional(type, lambda value: to_column(check(value))), type, form)
 
     def from_db(self, type: ValueType) -> Convert | None:
         """From what the driver gives to the Python value; None where it is that already."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.model import Collection, Mirror, RecordModel
+from interaqt.core.record import Record
 from interaqt.storage.cohort import Cohort
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Holding:
     ``concerns`` says of a collection whether the dispatch may have records come to it or leave it.
     """
 
-    __slots__ = ("_alone", "_concerns", "_free", "_loader", "_lock_of", "_locks", "_named", "_open")
+    __slots__ = ("_alone", "_concerns", "_loader", "_lock_of", "_locks", "_named", "free", "open")
 
     def __init__(
         self,
@@ -40,16 +41,18 @@ class Holding:
         self._concerns = concerns
         self._named: dict[RecordModel, Cohort] = {}
         self._alone: dict[RecordModel, set[Any]] = {}
-        self._free: set[RecordModel] = set()
-        self._open: set[Collection | Mirror] = set()
+        self.free: set[RecordModel] = set()
+        """The kinds of which something was read that nothing locks."""
+        self.open: set[Collection | Mirror] = set()
+        """The collections that were read and to which others may come."""
 
-    def cohort(self, record: RecordModel) -> Cohort:
-        """That of the records which the request names: all of one table load together."""
+    def like(self, record: RecordModel, given: Record) -> Record:
+        """Another for one that the request names, found as ``record``: all of one table load together."""
         table = record.root
-        found = self._named.get(table)
-        if found is None:
-            found = self._named[table] = Cohort(self._loader, table, holding=self)
-        return found
+        cohort = self._named.get(table)
+        if cohort is None:
+            cohort = self._named[table] = Cohort(self._loader, table, holding=self)
+        return self._loader.like(record, given, cohort)
 
     def lock_of(self, record: RecordModel) -> Lock:
         """How to lock records that are about to be read."""
@@ -57,15 +60,15 @@ class Holding:
             return None
         lock = self._lock_of(record)
         if lock is None:
-            self._free.add(record.root)
+            self.free.add(record.root)
         return lock
 
     def missed_by(self, learn: Callable[[], None]) -> bool:
         """Whether something was read and not locked that would be by what is known once ``learn`` was called."""
-        if not self._free and not self._open:
+        if not self.free and not self.open:
             return False
         learn()
-        return any(self._lock_of(each) for each in self._free) or any(map(self._concerns, self._open))
+        return any(self._lock_of(each) for each in self.free) or any(map(self._concerns, self.open))
 
     # -- collections
 
@@ -74,7 +77,7 @@ class Holding:
         if not self._locks:
             return []
         if not self._concerns(side):
-            self._open.add(side)
+            self.open.add(side)
             return []
         locked = self._alone.get(of.root, ())
         return [key for key in keys if key not in locked]

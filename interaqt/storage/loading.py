@@ -22,7 +22,7 @@ from interaqt.storage.cohort import Cohort
 from interaqt.storage.convert import stored_type
 from interaqt.storage.database import Executor
 from interaqt.storage.moment import Clock
-from interaqt.storage.records import ORIGIN, Shape
+from interaqt.storage.records import Shape
 from interaqt.storage.row_classes import RowClasses
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
@@ -190,8 +190,9 @@ class Loader:
         Where they may be of several kinds they are loaded now: the class of each says which it is of.
         """
         cohort = cohort or Cohort(self, record)
-        if record.is_of_one_kind:
-            return self.ghosts_of(self.classes.of(record, record.kinds[0]), keys, cohort)
+        cls = self.classes.only[record]
+        if cls is not None:
+            return self.ghosts_of(cls, keys, cohort)
         wanted = list(keys)
         rows = self.rows_by(record.key, dict.fromkeys(wanted), record, cohort.lock, anyway=True)
         made = self.shape(record).make(rows, cohort)
@@ -215,7 +216,7 @@ class Loader:
         if found is None:
             # That there is no such one is found where it matters.
             return self.ghosts_of(record.cls, (key,), cohort)[0]
-        return self._like(record, found, cohort) if isinstance(found, record.made_as.cls) else found
+        return self.like(record, found, cohort) if isinstance(found, record.made_as.cls) else found
 
     def bare(self, cls: Any, key: Any) -> Record:
         """An instance of a class by its key, that stands for a record of which it is not asked what kind it is of."""
@@ -225,26 +226,19 @@ class Loader:
     def ghosts_of(cls: Any, keys: Iterable[Any], cohort: Cohort) -> list[Record]:
         """Instances of a class by their keys."""
         name = cls.__iq_record__.key_name
-        made: list[Record] = []
-        for key in keys:
-            ghost = cls.__new__(cls)
-            ghost.__dict__.update({ORIGIN: cohort, name: key})
-            made.append(ghost)
-        cohort.admit(made)
-        return made
+        return [cohort.ghost(cls, name, key) for key in keys]
 
-    def like(self, record: RecordModel, given: Iterable[Record], cohort: Cohort) -> list[Record]:
-        """Others for the given ones, found as ``record``, of which nothing but the key is known."""
-        if record.is_of_one_kind:
-            return self.ghosts(record, map(key_of, given), cohort)
+    def like(self, record: RecordModel, given: Record, cohort: Cohort) -> Record:
+        """Another for the given one, found as ``record``, of which nothing but the key is known."""
+        cls = self.classes.only[record]
+        if cls is not None:
+            name = record.key.name
+            return cohort.ghost(cls, name, given.__dict__.get(name))
         # What a record is made as it stays.
-        return [self._like(record, each, cohort) for each in given]
-
-    def _like(self, record: RecordModel, given: Record, cohort: Cohort) -> Record:
         kind = self.classes.model(type(given))
         if kind is None or kind.made_as not in record.kinds:
             return self.ghosts(record, (key_of(given),), cohort)[0]
-        return self.ghosts_of(self.classes.of(record, kind.made_as), (key_of(given),), cohort)[0]
+        return cohort.ghost(self.classes.of(record, kind.made_as), record.key.name, key_of(given))
 
     def known(self, record: RecordModel, rows: Iterable[Mapping[str, Any]]) -> list[Record]:
         """Records by some of their values, the key among them; references by key."""

@@ -9,21 +9,24 @@ from contextvars import ContextVar
 
 from interaqt.core.errors import InvalidValue
 
-__all__ = ["Clock", "clock_of", "during", "present", "require_moment"]
+__all__ = ["Clock", "begin_moment", "clock_of", "during", "end_moment", "present", "require_moment"]
 
 Clock = Callable[[], dt.datetime]
 
 _moment: ContextVar[dt.datetime | None] = ContextVar("interaqt_moment", default=None)
 
+#: Lets it be a moment for the statements that are run; what it answers, given to ``end_moment``, ends that.
+begin_moment, end_moment = _moment.set, _moment.reset
+
 
 @contextmanager
 def during(moment: dt.datetime) -> Iterator[None]:
     """Let it be that moment for the statements that are run."""
-    token = _moment.set(moment)
+    token = begin_moment(moment)
     try:
         yield
     finally:
-        _moment.reset(token)
+        end_moment(token)
 
 
 def present() -> dt.datetime:

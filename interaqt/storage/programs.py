@@ -15,12 +15,12 @@ import peewee
 from interaqt.core.moments import NOW
 from interaqt.storage.database import Executor, Result, Row
 from interaqt.storage.moment import present
-from interaqt.storage.sql import binder, compile_statement, converters_of
+from interaqt.storage.sql import binder, compile_statement, converters_of, runner
 
 if TYPE_CHECKING:
     from interaqt.storage.dialect import Dialect
 
-__all__ = ["Plan", "Program", "Rows"]
+__all__ = ["Counted", "Plan", "Program", "Rows"]
 
 
 @attrs.frozen
@@ -33,6 +33,24 @@ class Plan:
     """Whether a list of rows must be given one at a time, for only so each is answered for."""
     then: Callable[[int], Sequence[str]] | None = None
     """The texts of more, for so many first values of the rows answered; the rest of the rows is the answer."""
+    counts: bool = False
+    """Whether it inserts one row, whose key the database counts and the driver knows: that is the answer."""
+
+
+class Counted:
+    """The key that the database has counted for a row, as the result of its INSERT."""
+
+    __slots__ = ("key",)
+    rowcount = 1
+
+    def __init__(self, inserted: Any) -> None:
+        self.key = inserted.lastrowid
+
+    def fetchone(self) -> Row | None:
+        return (self.key,)
+
+    def fetchall(self) -> list[Row]:
+        return [(self.key,)]
 
 
 class Rows:
@@ -61,19 +79,20 @@ class Program:
         self._steps = [(each.sql, binder(each, converters_of([each], dialect))) for each in statements]
         self._answer = plan.answer
         self._then = plan.then
-        self._sql, self._bind = self._steps[0]
+        self._counts = plan.counts
         self._is_timed = any(NOW.name in statement.slots for statement in statements)
-        self._is_one = len(self._steps) == 1 and plan.then is None
+        self.run: Callable[[Executor, Mapping[str, Any]], Result] = self._run
+        if len(statements) == 1 and plan.then is None and not self._is_timed:
+            (only,) = statements
+            self.run = runner(only, converters_of([only], dialect), Counted if plan.counts else None)
 
-    def run(self, executor: Executor, given: Mapping[str, Any]) -> Result:
+    def _run(self, executor: Executor, given: Mapping[str, Any]) -> Result:
         if self._is_timed:
             given = {**given, NOW.name: present()}
-        if self._is_one:
-            return executor.execute(self._sql, self._bind(given))
         if self._then is not None:
             return self._run_found(executor, given, self._then)
         results = [executor.execute(sql, bind(given)) for sql, bind in self._steps]
-        return results[self._answer]
+        return Counted(results[0]) if self._counts else results[self._answer]
 
     def run_each(self, executor: Executor, each_given: Sequence[Mapping[str, Any]]) -> Result:
         """Once for each; answers what all of them did."""
@@ -81,7 +100,8 @@ class Program:
         return Rows([row for result in results for row in result.fetchall()])
 
     def _run_found(self, executor: Executor, given: Mapping[str, Any], then: Callable[[int], Sequence[str]]) -> Result:
-        rows = executor.execute(self._sql, self._bind(given)).fetchall()
+        sql, bind = self._steps[0]
+        rows = executor.execute(sql, bind(given)).fetchall()
         if rows:
             keys = [row[0] for row in rows]
             for sql in then(len(keys)):

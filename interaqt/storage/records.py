@@ -16,7 +16,7 @@ import peewee
 from interaqt.core.errors import StorageError
 from interaqt.core.expressions import HOST
 from interaqt.core.model import Property, RecordModel, Reference
-from interaqt.core.record import Origin, Record
+from interaqt.core.record import ORIGIN, Origin, Record
 from interaqt.storage.schema import Schema, column
 from interaqt.storage.scope import Row, Scope
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ORIGIN", "Shape", "key_name"]
 
-ORIGIN = "__iq_origin__"
 
 Make = Callable[[Iterable[Sequence[Any]], Origin], list[Record]]
 

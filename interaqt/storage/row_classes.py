@@ -25,6 +25,8 @@ class RowClasses:
     def __init__(self, model: Model) -> None:
         self._records: Mapping[type, RecordModel] = model.records
         self._made: dict[tuple[type, type], type] = {}
+        self.only = _Only(self)
+        """By record: the class of all that is found as one, or None where there are several kinds."""
 
     def of(self, record: RecordModel, kind: RecordModel) -> Any:
         """The class of what is found as a ``record`` and is of that kind."""
@@ -42,3 +44,14 @@ class RowClasses:
     def model(self, cls: type) -> RecordModel | None:
         """The model of an instance's class."""
         return self._records.get(declared_class(cls))
+
+
+class _Only(dict[RecordModel, Any]):
+    """Each is found once, when it is first asked for."""
+
+    def __init__(self, classes: RowClasses) -> None:
+        self._classes = classes
+
+    def __missing__(self, record: RecordModel) -> Any:
+        self[record] = found = self._classes.of(record, record.kinds[0]) if record.is_of_one_kind else None
+        return found

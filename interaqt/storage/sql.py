@@ -7,8 +7,7 @@ is to call a function, generated here too, that puts its values in order.
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,13 @@ import attrs
 import peewee
 
 from interaqt.core.expressions import Const, Expr, Op, Param, Root, walk
+from interaqt.core.generated import generated
 from interaqt.core.types import Kind, ValueType
+from interaqt.storage.glance import glance_of
 
 if TYPE_CHECKING:
     from interaqt.storage.convert import Convert
+    from interaqt.storage.database import Executor
     from interaqt.storage.dialect import Dialect
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "inline",
     "plain",
     "render",
+    "runner",
     "template",
 ]
 
@@ -222,27 +225,64 @@ def binder(
 
     The values are given as a mapping by name, or, where ``names`` says their order, as a tuple.
     """
-    slots = [value for value in statement.values if isinstance(value, Slot)]
-    if not slots:
-        constants = statement.values
-        return lambda given: constants
+    lines, values, scope = _bound(statement, converters, names)
+    source = f"def bind(given):\n{lines}    return {values}\n"
+    return generated("bind", source, scope, f"bind {statement.sql[:60]}")
+
+
+def runner(
+    statement: Statement, converters: Mapping[str, Convert | None], answer: Callable[[Any], Any] | None = None
+) -> Callable[[Executor, Mapping[str, Any]], Any]:
+    """A function that runs the statement by an executor, with values by name; ``answer`` is made of its result."""
+    lines, values, scope = _bound(statement, converters)
+    scope["sql"] = statement.sql
+    run = f"executor.execute(sql, {values})"
+    if answer is not None:
+        scope["answer"] = answer
+        run = f"answer({run})"
+    source = f"def run(executor, given):\n{lines}    return {run}\n"
+    return generated("run", source, scope, f"run {statement.sql[:60]}")
+
+
+def _bound(
+    statement: Statement,
+    converters: Mapping[str, Convert | None] | None,
+    names: Sequence[str] | None = None,
+) -> tuple[str, str, dict[str, Any]]:
+    """The lines that convert what is given, the values in order, and what both know by name."""
     scope: dict[str, Any] = {}
+    lines: list[str] = []
     parts: list[str] = []
+    places: dict[str, str] = {}
     for index, value in enumerate(statement.values):
-        if isinstance(value, Slot):
-            part = f"given[{names.index(value.name) if names is not None else value.name!r}]"
+        if not isinstance(value, Slot):
+            scope[f"constant_{index}"] = value
+            parts.append(f"constant_{index}")
+            continue
+        if value.name not in places:
+            # Converted once, however often it is in the statement.
+            place = places[value.name] = f"value_{index}"
+            lines.append(f"{place} = given[{names.index(value.name) if names is not None else value.name!r}]")
             convert = converters.get(value.name) if converters else None
             if convert is not None:
-                scope[f"convert_{index}"] = convert
-                part = f"convert_{index}({part})"
-        else:
-            scope[f"constant_{index}"] = value
-            part = f"constant_{index}"
-        parts.append(part)
-    source = f"def bind(given):\n    return ({', '.join(parts)},)\n"
-    # As attrs does: the source is kept where tracebacks and debuggers look for it.
-    filename = f"<interaqt bind {len(linecache.cache)}: {statement.sql[:60]}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    exec(compile(source, filename, "exec"), scope)
-    made: Callable[[Any], tuple[Any, ...]] = scope["bind"]
-    return made
+                lines += _converted(place, convert, scope)
+        parts.append(places[value.name])
+    body = "".join(f"    {line}\n" for line in lines)
+    return body, f"({', '.join(parts)},)" if parts else "()", scope
+
+
+def _converted(place: str, convert: Convert, scope: dict[str, Any]) -> Iterator[str]:
+    """The lines that convert the value in a place: by no call at all, where a glance says that it is as it shall be."""
+    scope[f"convert_{place}"] = convert
+    glance = glance_of(convert)
+    if glance is None:
+        yield f"{place} = convert_{place}({place})"
+        return
+    scope |= glance.names
+    yield f"if not ({glance.test.format(place)}):"
+    yield f"    {place} = convert_{place}({place})"
+    if glance.form is not None:
+        scope[f"form_{place}"] = glance.form
+        guard = f"elif {place} is not None:" if glance.nullable else "else:"
+        yield guard
+        yield f"    {place} = form_{place}({place})"

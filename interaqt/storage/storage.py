@@ -17,7 +17,7 @@ from interaqt.core.record import Record
 from interaqt.core.values import Check, check_of
 from interaqt.storage.database import Database, Executor, Transaction
 from interaqt.storage.loading import Loader
-from interaqt.storage.moment import Clock, clock_of, present, require_moment
+from interaqt.storage.moment import Clock, begin_moment, clock_of, end_moment, present, require_moment
 from interaqt.storage.query import Query
 from interaqt.storage.row_classes import declared_class
 from interaqt.storage.schema import Schema
@@ -73,8 +73,9 @@ class Reading:
 class Entered:
     """A transaction that statements run in, for as long as it is open."""
 
-    __slots__ = ("open", "thread", "token", "transaction")
+    __slots__ = ("moment", "open", "thread", "token", "transaction")
     token: Token[Entered | None]
+    moment: Token[dt.datetime | None]
 
     def __init__(self, transaction: Transaction, thread: int) -> None:
         self.transaction, self.thread, self.open = transaction, thread, True
@@ -182,10 +183,11 @@ class Storage:
             )
         return entered.transaction
 
-    def enter(self, transaction: Transaction) -> Entered:
-        """Read in the transaction from now on, until :meth:`leave`."""
+    def enter(self, transaction: Transaction, moment: dt.datetime | None = None) -> Entered:
+        """Read in the transaction from now on, as of that moment or the present one, until :meth:`leave`."""
         entered = Entered(transaction, get_ident())
         entered.token = self._current.set(entered)
+        entered.moment = begin_moment(moment or self.clock())
         return entered
 
     @contextmanager
@@ -200,4 +202,5 @@ class Storage:
     def leave(self, entered: Entered) -> None:
         # What was started inside has a copy of the context, and may go on for longer.
         entered.open = False
+        end_moment(entered.moment)
         self._current.reset(entered.token)
