@@ -96,6 +96,7 @@ from interaqt.storage.query import Query
 from interaqt.storage.storage import Storage
 
 if _typing.TYPE_CHECKING:
+    from interaqt.drivers.cockroachdb import CockroachDB
     from interaqt.drivers.embedded_postgresql import EmbeddedPostgreSQLDB
     from interaqt.drivers.mysql import MySQLDB
     from interaqt.drivers.postgresql import PostgreSQLDB
@@ -108,6 +109,7 @@ __all__ = [
     "Average",
     "BusinessTransaction",
     "Check",
+    "CockroachDB",
     "CommitUnknown",
     "ComputationCycle",
     "ComputationError",
@@ -209,13 +211,13 @@ __all__ = [
 
 #: What the language has a name for and the engine does not do yet.
 _NOT_YET = {
-    "CockroachDB": "PostgreSQLDB is for PostgreSQL, MySQLDB for MariaDB and MySQL",
     "activity": "a StateMachine and conditions say which interaction may come next",
 }
 
 
 #: Drivers whose client library is an extra: the module, the library, and the extra.
 _DRIVERS = {
+    "CockroachDB": ("interaqt.drivers.cockroachdb", "psycopg", "postgresql"),
     "EmbeddedPostgreSQLDB": ("interaqt.drivers.embedded_postgresql", "psycopg", "embedded"),
     "MySQLDB": ("interaqt.drivers.mysql", "PyMySQL", "mysql"),
     "PostgreSQLDB": ("interaqt.drivers.postgresql", "psycopg", "postgresql"),

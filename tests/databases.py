@@ -21,17 +21,20 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from interaqt.drivers.cockroachdb import CockroachDB
 from interaqt.drivers.embedded_postgresql import EmbeddedPostgreSQLDB
 from interaqt.drivers.mysql import MySQLDB
 from interaqt.drivers.mysql_dsn import connection_arguments
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.sqlite import SQLiteDB
 from interaqt.storage.database import Database
+from tests.cockroachdb import COCKROACHDB, fresh_cockroachdb
 
 __all__ = [
     "ON_EACH",
     "ON_EACH_DRIVER",
     "ON_SERVERS",
+    "cockroachdb_db",
     "database",
     "embedded_db",
     "embedded_directory",
@@ -64,6 +67,9 @@ ON_EACH = ["sqlite", *ON_SERVERS]
 ON_EACH_DRIVER = [*ON_EACH, "embedded"]
 if os.environ.get("INTERAQT_TEST_EMBEDDED"):
     ON_EACH = ON_EACH_DRIVER
+#: A PostgreSQL in the place of CockroachDB: some tests are always run on it, all others where it is asked for.
+if COCKROACHDB:
+    ON_EACH = [*ON_EACH, "cockroachdb"]
 
 
 @contextmanager
@@ -189,6 +195,9 @@ def fresh(kind: str, request: pytest.FixtureRequest, directory: Path) -> Iterato
         case "embedded":
             with fresh_embedded(request.getfixturevalue("embedded_directory")) as embedded:
                 yield embedded
+        case "cockroachdb":
+            with fresh_cockroachdb(request.getfixturevalue("postgresql_dsn")) as cockroachdb:
+                yield cockroachdb
         case _:
             with fresh_mysql() as mysql:
                 yield mysql
@@ -209,6 +218,12 @@ def postgresql_db(postgresql_dsn: str) -> Iterator[PostgreSQLDB]:
 @pytest.fixture
 def mysql_db() -> Iterator[MySQLDB]:
     with fresh_mysql() as database:
+        yield database
+
+
+@pytest.fixture
+def cockroachdb_db(postgresql_dsn: str) -> Iterator[CockroachDB]:
+    with fresh_cockroachdb(postgresql_dsn) as database:
         yield database
 
 

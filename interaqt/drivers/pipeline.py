@@ -26,11 +26,11 @@ class ConnectionLost(StorageError):
     default_code = "database.connection_lost"
 
 
-def unknown(error: BaseException) -> CommitUnknown:
-    """What to raise where an error leaves it open whether a commit happened."""
+def unknown(error: BaseException, what: str = "the connection broke while the commit was under way") -> CommitUnknown:
+    """What to raise where an error leaves it open whether a commit happened; ``what`` went wrong."""
     why = error.message if isinstance(error, StorageError) else str(error).strip()
     return CommitUnknown(
-        f"the connection broke while the commit was under way, so it may have happened or not: {why}",
+        f"{what}, so it may have happened or not: {why}",
         hint="dispatch under an idempotency_key=, which tells whether it happened: it is done once all the same",
     )
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 
 import psycopg
+from psycopg.crdb import CrdbConnection
 
+from interaqt.core.errors import StorageError
 from interaqt.drivers.pipeline import ConnectionLost, QueuedResult
 from interaqt.drivers.pool import PooledDatabase
 from interaqt.drivers.postgresql_dialect import PostgreSQLDialect
@@ -78,16 +80,30 @@ class PostgreSQLDB(PooledDatabase[Session]):
     def _promises(self) -> Capability:
         return _CAPABILITY
 
+    #: The kind of connection, and the statements that make a new one ready.
+    connection_class: type[psycopg.Connection[Any]] = psycopg.Connection
+    session_settings = _SESSION
+
     def _connect(self) -> Session:
-        connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)
+        connection = self.connection_class.connect(self.dsn, autocommit=True, prepare_threshold=None)
         # It is in a pool of ours: ending with the process is normal, and no reason to warn.
         connection._pool = None
         try:
-            connection.execute(_SESSION)
+            self._require_server(connection)
+            connection.execute(self.session_settings.encode())
             return Session(connection)
         except BaseException:
             connection.close()
             raise
+
+    def _require_server(self, connection: psycopg.Connection[Any]) -> None:
+        """Raise where the server is of another kind, whose statements mean something else."""
+        if CrdbConnection.is_crdb(connection):
+            raise StorageError(
+                "the server is CockroachDB, where some statements for PostgreSQL mean something else",
+                code="database.server",
+                hint="write iq.CockroachDB(...) in place of iq.PostgreSQLDB(...)",
+            )
 
     def _opening(self, isolation: str, read_only: bool) -> Sequence[str]:
         return (f"BEGIN ISOLATION LEVEL {isolation}{' READ ONLY' if read_only else ''}",)

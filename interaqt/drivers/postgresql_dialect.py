@@ -109,7 +109,7 @@ class PostgreSQLDialect(Dialect):
     # Whoever inserts a row that refers to one holds its key: two that do and then change it would
     # each wait for the other, were the change to ask for the key, too.
     for_change = "FOR NO KEY UPDATE"
-    share_lock = "FOR SHARE"
+    share_lock: str | None = "FOR SHARE"
     null_safe: Mapping[str, str] = {
         "eq": "({0} IS NOT DISTINCT FROM {1})",
         "ne": "({0} IS DISTINCT FROM {1})",
@@ -168,7 +168,7 @@ class PostgreSQLDialect(Dialect):
     def rows_source(self, alias: str, columns: Sequence[tuple[str, ValueType]]) -> RowsSource:
         slots = tuple(f"{alias}.{index}" for index in range(len(columns)))
         names = ", ".join(self.quote(name) for name, _ in columns)
-        arrays = ", ".join(f"CAST({{{index}}} AS {self.sql_type(type)}[])" for index, (_, type) in enumerate(columns))
+        arrays = ", ".join(f"CAST({{{index}}} AS {self._array_of(type)})" for index, (_, type) in enumerate(columns))
         each = peewee.Select(
             [
                 template(
@@ -176,7 +176,7 @@ class PostgreSQLDialect(Dialect):
                     *(peewee.Value(Slot(slot), converter=False) for slot in slots),
                 )
             ],
-            [peewee.SQL(f'"each".{self.quote(name)}').alias(name) for name, _ in columns],
+            [peewee.SQL(self._element(f'"each".{self.quote(name)}', type)).alias(name) for name, type in columns],
         )
         width = len(columns)
 
@@ -185,6 +185,14 @@ class PostgreSQLDialect(Dialect):
             return tuple(map(_array, columns_of_rows))
 
         return RowsSource(each.alias(alias), slots, convert)
+
+    def _array_of(self, type: ValueType) -> str:
+        """The type of an array of values."""
+        return f"{self.sql_type(type)}[]"
+
+    def _element(self, column: str, type: ValueType) -> str:
+        """A value out of such an array."""
+        return column
 
     def _from_column(self, type: ValueType) -> Convert | None:
         if type.kind is Kind.JSON:

@@ -151,6 +151,8 @@ class Session(PipelinedSession):
         except (psycopg.OperationalError, ConnectionLost) as error:
             if self.broken and (isinstance(error, ConnectionLost) or self.failed_at is result):
                 raise unknown(error) from error
+            if self.failed_at is result and _leaves_open(error):
+                raise unknown(error, "the server itself does not know what became of the commit") from error
             raise
 
     def rollback(self) -> None:
@@ -247,6 +249,16 @@ class Session(PipelinedSession):
             if isinstance(pending, QueuedResult) and pending._session is not None:
                 pending._session, pending._error = None, error
         self._pending.clear()
+
+
+def _leaves_open(error: BaseException) -> bool:
+    """Whether a COMMIT that ends like this may have happened, as the server says.
+
+    40003 is statement_completion_unknown. What it says of connections (08) is about those among
+    servers, for its own to us was there to say it.
+    """
+    state = getattr(error, "sqlstate", None) or ""
+    return state == "40003" or state.startswith("08")
 
 
 def _waiter(descriptor: int, *, write: bool) -> Callable[[float | None], bool]:

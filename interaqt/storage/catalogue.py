@@ -22,6 +22,11 @@ _CONSTRAINTS = {
         " JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid"
         " WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND x.indisvalid"
     ),
+    "CockroachDB": (
+        "SELECT table_name, constraint_name, NULL FROM information_schema.table_constraints"
+        " WHERE table_schema = current_schema()"
+        " UNION SELECT tablename, indexname, NULL FROM pg_indexes WHERE schemaname = current_schema()"
+    ),
     **dict.fromkeys(
         ("MariaDB", "MySQL"),
         "SELECT table_name, constraint_name, NULL FROM information_schema.table_constraints"

@@ -260,6 +260,7 @@ def run(system: iq.MonoSystem, dsn: str) -> None:
     app = iq.Controller(system, [Customer, Order, Invoice, Visit, CreateOrder, Pay, Cancel, Refund, tell])
     app.setup(install=True)
     iq.MonoSystem(iq.PostgreSQLDB(dsn))
+    iq.MonoSystem(iq.CockroachDB(dsn, pool_size=3))
     iq.MonoSystem(iq.EmbeddedPostgreSQLDB())
     iq.MonoSystem(iq.EmbeddedPostgreSQLDB("data/", durable=False, user="postgres"))
     storage = system.storage
