@@ -75,6 +75,7 @@ from interaqt.core.errors import (
 from interaqt.core.event import Event
 from interaqt.core.fields import computed, field, key, many, one
 from interaqt.core.idempotency import Idempotency
+from interaqt.core.locks import Matching, matching
 from interaqt.core.many import Many
 from interaqt.core.retention import Retention
 from interaqt.drivers.sqlite import SQLiteDB
@@ -147,6 +148,7 @@ __all__ = [
     "InvalidValue",
     "Last",
     "Many",
+    "Matching",
     "Maximum",
     "Minimum",
     "MonoSystem",
@@ -201,6 +203,7 @@ __all__ = [
     "interaction",
     "key",
     "many",
+    "matching",
     "on",
     "one",
     "relation",

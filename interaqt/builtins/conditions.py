@@ -7,10 +7,11 @@ They fail closed: only ``True`` admits. What is not a plain bool, and what raise
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, NoReturn, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from interaqt.core.errors import ConditionRejected, GuardError, InvalidInteraction, Location, NestedDispatchError
 from interaqt.core.event import Event
+from interaqt.core.locks import AskLocks, Locks, locks_of
 
 __all__ = ["Condition", "condition"]
 
@@ -21,6 +22,8 @@ class Condition(Generic[P]):
     """Something that must hold of an event for it to be admitted."""
 
     name: str
+    locks: tuple[Locks, ...] = ()
+    """What is locked before it runs, and before any other condition does."""
 
     def rejection(self, event: Event[P], expected: bool = True) -> GuardError | None:
         """None where the condition is ``expected``, else the error that says so."""
@@ -53,26 +56,37 @@ class Condition(Generic[P]):
         return f"<condition {self.name}>"
 
 
-def condition(function: Callable[[Event[P]], bool]) -> Condition[P]:
+@overload
+def condition(function: Callable[[Event[P]], bool], /) -> Condition[P]: ...
+@overload
+def condition(*, locks: AskLocks) -> Callable[[Callable[[Event[P]], bool]], Condition[P]]: ...
+def condition(function: Any = None, /, *, locks: AskLocks | None = None) -> Any:
     """Decorates a function over the event that answers whether the interaction is admitted.
 
     It runs inside the transaction, so what it reads through the payload and the user's records
     is what the dispatch will act on. It answers ``True`` or ``False``, or raises
     :class:`~interaqt.ConditionRejected` with a message and a code of its own, which no ``~``
     turns into a pass.
+
+    ``locks(event)`` answers records that are locked before any condition of the guard runs, as that of
+    an :func:`interaction` does: also where ``|`` or ``~`` make nobody ask for this one.
     """
-    if not callable(function):
-        _refuse(function)
-    return _Function(function)
+    location = Location.of_caller()
 
+    def decorate(function: Any) -> Condition[Any]:
+        if not callable(function):
+            raise InvalidInteraction(f"@iq.condition decorates a function, not {function!r}", location=location)
+        return _Function(function, locks_of(getattr(function, "__name__", repr(function)), locks, location))
 
-def _refuse(function: object) -> NoReturn:
-    raise InvalidInteraction(f"@iq.condition decorates a function, not {function!r}", location=Location.of_caller(2))
+    if function is None and locks is not None:
+        return decorate
+    return decorate(function)
 
 
 class _Function(Condition[P]):
-    def __init__(self, function: Callable[[Event[P]], bool]) -> None:
+    def __init__(self, function: Callable[[Event[P]], bool], locks: Locks | None = None) -> None:
         self.function = function
+        self.locks = () if locks is None else (locks,)
         self.name = getattr(function, "__name__", repr(function))
         self.__doc__ = function.__doc__
 
@@ -103,6 +117,7 @@ class _Function(Condition[P]):
 class _Combined(Condition[P]):
     def __init__(self, word: str, left: Condition[P], right: Condition[P]) -> None:
         self.word, self.left, self.right = word, left, right
+        self.locks = (*left.locks, *right.locks)
         self.name = f"({left.name} {word} {right.name})"
 
     def rejection(self, event: Event[P], expected: bool = True) -> GuardError | None:
@@ -117,6 +132,7 @@ class _Combined(Condition[P]):
 class _Negated(Condition[P]):
     def __init__(self, inner: Condition[P]) -> None:
         self.inner = inner
+        self.locks = inner.locks
         self.name = f"not {inner.name}"
 
     def rejection(self, event: Event[P], expected: bool = True) -> GuardError | None:

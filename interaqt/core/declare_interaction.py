@@ -22,6 +22,7 @@ from interaqt.core.fields import (
 )
 from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import Guard, Hooks, InteractionDeclaration
+from interaqt.core.locks import AskLocks, locks_of
 
 R = TypeVar("R")
 
@@ -43,6 +44,7 @@ def interaction(
     after_dispatch: Callable[..., Any] | None = ...,
     post_commit: Callable[..., Any] | None = ...,
     idempotency: Idempotency | None = ...,
+    locks: AskLocks | None = ...,
 ) -> Callable[[type[R]], type[R]]: ...
 
 
@@ -56,11 +58,19 @@ def interaction(
     after_dispatch: Callable[..., Any] | None = None,
     post_commit: Callable[..., Any] | None = None,
     idempotency: Idempotency | None = None,
+    locks: AskLocks | None = None,
 ) -> Any:
     """Declare an interaction: something that a user may ask for. Its attributes are the payload.
 
     ``guard`` is a condition that must hold; ``idempotency`` says what a dispatch with an
-    ``idempotency_key`` promises, where the controller's own promise is not right. The hooks are
+    ``idempotency_key`` promises, where the controller's own promise is not right.
+
+    ``locks(event)`` answers records that are locked before any condition runs, and until the commit:
+    one or several, an :func:`iq.matching(...) <interaqt.matching>`, or the class of a dictionary. All
+    locks that an interaction and its conditions ask for are taken in one order, by record and key, so
+    none of two dispatches waits for the other in a circle.
+
+    The hooks are
     called in this order, all with the event first, and all but the last inside the transaction:
 
     - ``map_event_data(event)`` answers a JSON mapping that is stored with the event as ``context``;
@@ -74,7 +84,7 @@ def interaction(
     hooks = Hooks(map_event_data, resolve, after_dispatch, post_commit)
 
     def decorate(cls: Any) -> type:
-        return _interaction_class(cls, location, names, guard, hooks, idempotency)
+        return _interaction_class(cls, location, names, guard, hooks, idempotency, locks)
 
     return decorate if cls is None else decorate(cls)
 
@@ -86,6 +96,7 @@ def _interaction_class(
     guard: Guard | None,
     hooks: Hooks,
     idempotency: Idempotency | None,
+    locks: AskLocks | None,
 ) -> type:
     if not isinstance(cls, type):
         name = getattr(cls, "__name__", repr(cls))
@@ -115,6 +126,7 @@ def _interaction_class(
             location=location,
             hint="write idempotency=iq.Idempotency(expires=timedelta(days=1))",
         )
+    asked = locks_of(cls.__name__, locks, location)
     attributes = attributes_of(cls, location)
     for rule in (*found_in(cls, Transform), *found_in(cls, Deletion)):
         raise InvalidInteraction(
@@ -135,7 +147,7 @@ def _interaction_class(
             )
     made = _plain_attrs(cls, attributes)
     made.__iq_interaction__ = InteractionDeclaration(  # type: ignore[attr-defined]
-        cls.__name__, made, location, Scope(cls.__module__, names), attributes, guard, hooks, idempotency
+        cls.__name__, made, location, Scope(cls.__module__, names), attributes, guard, hooks, idempotency, asked
     )
     return made
 

@@ -9,6 +9,7 @@ import attrs
 
 from interaqt.core.errors import Location
 from interaqt.core.idempotency import Idempotency
+from interaqt.core.locks import Locks
 from interaqt.core.types import ValueType
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["Guard", "Hooks", "InteractionDeclaration", "InteractionModel", "Payl
 
 
 class Guard(Protocol):
-    """Decides whether a request is admitted."""
+    """Decides whether a request is admitted. ``locks``, if it has any, are what it has locked before."""
 
     def check(self, event: Event[Any]) -> None:
         """Raise a :class:`~interaqt.GuardError` where it is not."""
@@ -48,6 +49,7 @@ class InteractionDeclaration:
     guard: Guard | None
     hooks: Hooks
     idempotency: Idempotency | None = None
+    locks: Locks | None = None
 
 
 @attrs.define(eq=False)
@@ -78,6 +80,13 @@ class InteractionModel:
     guard: Guard | None
     hooks: Hooks
     idempotency: Idempotency | None = None
+    locks: Locks | None = None
+
+    @property
+    def asked_locks(self) -> tuple[Locks, ...]:
+        """What it and the conditions of its guard have locked."""
+        own = () if self.locks is None else (self.locks,)
+        return (*own, *getattr(self.guard, "locks", ()))
 
     def __str__(self) -> str:
         return self.name

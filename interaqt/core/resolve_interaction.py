@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from interaqt.core.callbacks import check_event_callback
 from interaqt.core.class_body import AttributeDeclaration
 from interaqt.core.errors import (
     InvalidInteraction,
@@ -29,7 +30,7 @@ def resolve_interaction(names: Names, declaration: InteractionDeclaration) -> In
         subject = f"{declaration.name}.{each.name}"
         annotation = names.annotation(declaration.scope, each.annotation, subject, each.location)
         items[each.name] = _payload_item(names, each, annotation, subject)
-    return InteractionModel(
+    model = InteractionModel(
         declaration.name,
         declaration.cls,
         declaration.location,
@@ -37,7 +38,11 @@ def resolve_interaction(names: Names, declaration: InteractionDeclaration) -> In
         declaration.guard,
         declaration.hooks,
         declaration.idempotency,
+        declaration.locks,
     )
+    if declaration.locks is not None:
+        check_event_callback(declaration.locks.ask, model, f"{model}: locks=", declaration.location)
+    return model
 
 
 def _payload_item(names: Names, each: AttributeDeclaration, annotation: Any, subject: str) -> PayloadItem:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
 import attrs
 
-from interaqt.core.errors import ConstraintViolationError, RecordNotFound
+from interaqt.core.errors import ConstraintViolationError, GuardError, RecordNotFound
 from interaqt.core.global_values import reading_globals
 from interaqt.core.record import Record
+from interaqt.runtime.admission import take
 from interaqt.runtime.dispatch import InteractionDispatch, Writes
 from interaqt.runtime.effects import Membership, Mutation
 from interaqt.runtime.events import actor_of
@@ -81,7 +83,21 @@ class Batch:
     def carry_out(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> list[DispatchResult]:
         """All of them, in one run, at one moment."""
         with during(at):
+            self._lock(run, requests, at)
             return list(self._all(run, requests, at))
+
+    def _lock(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> None:
+        """Take all locks that any of them asks for, in one order; each takes its own again, which are held then."""
+        these = [each for each in requests if each.dispatch.admission is not None]
+        if len(these) < 2:
+            return
+        asking = [each.dispatch.asking(each.payload, each.user, at) for each in these]
+        first = these[0].dispatch
+        # What is refused is refused in its turn: what comes before it may yet make it right.
+        with suppress(GuardError), first.global_values():
+            take(asking, self._storage, first.holding(), forgiving=True)
+        if run.tx.failure is not None:
+            raise run.tx.failure
 
     def _all(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
         for dispatch, some in groupby(requests, lambda each: each.dispatch):
@@ -152,7 +168,8 @@ class Batch:
 def _can_be_together(dispatch: InteractionDispatch, group: Sequence[Request]) -> bool:
     hooks = dispatch.interaction.hooks
     plain = hooks.map_event_data is None and hooks.resolve is None and hooks.after_dispatch is None
-    return len(group) > 1 and plain and dispatch.facts.only_creates and not dispatch.payload.names_views
+    alone = dispatch.payload.names_views or dispatch.admission is not None
+    return len(group) > 1 and plain and dispatch.facts.only_creates and not alone
 
 
 class _SteadyGlobals(GlobalRecords):

@@ -22,6 +22,7 @@ from interaqt.core.idempotency import Idempotency
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
+from interaqt.runtime.admission import Admission, Asking, take
 from interaqt.runtime.effects import Membership, Mutation, told
 from interaqt.runtime.events import InteractionEvent, actor_of
 from interaqt.runtime.facts import Facts
@@ -73,6 +74,9 @@ class InteractionDispatch:
         self.consequences = self.facts.consequences
         self._views = PayloadViews(self.payload, self.facts, self.storage.loader)
         self._telling = telling
+        asked = interaction.asked_locks
+        self.admission = Admission(self.storage, interaction.name, asked) if asked else None
+        self._decides = interaction.guard is not None or self.admission is not None
         self.user = self.planner.model.user
         self.event_record = self.planner.model.records[InteractionEvent]
         self.consequences.of_event(self.event_record)
@@ -127,7 +131,7 @@ class InteractionDispatch:
 
         def again() -> Event[Any]:
             with self.global_values():
-                return self.admitted(request, user, at)
+                return self.admitted(request, user, at, self.locked(request, user, at))
 
         return partial(
             self._once.run,
@@ -141,8 +145,6 @@ class InteractionDispatch:
         self, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime, run: Run
     ) -> tuple[DispatchResult, Run]:
         """Do it; the caller sees to it that the present moment is that of the event."""
-        if self.payload.names_views:
-            self._views.require(run, request)
         if self._reads_globals:
             with self.global_values():
                 event, event_row = self._written(run, request, user, actor, stored, at)
@@ -166,9 +168,11 @@ class InteractionDispatch:
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[Event[Any], Created]:
         """Admit it, and write its event and its facts."""
-        holding = self.holding()
+        holding = self.locked(request, user, at)
+        if self.payload.names_views:
+            self._views.require(run, request)
         event = self.admitted(request, user, at, holding)
-        if self.interaction.guard is not None and run.tx.failure is not None:
+        if self._decides and run.tx.failure is not None:
             raise run.tx.failure  # which the guard took no notice of
         map_event_data = self.interaction.hooks.map_event_data
         if map_event_data is not None:
@@ -177,7 +181,8 @@ class InteractionDispatch:
         asked = self.facts.ask(event)
         if (holding.free or holding.open) and holding.missed_by(lambda: self.consequences.learn(asked.new())):
             # Nothing was written yet; what was read is read again, and locked.
-            context, event = event.context, self.admitted(request, user, at)
+            context = event.context
+            event = self.admitted(request, user, at, self.locked(request, user, at))
             event.context = context
             asked = self.facts.ask(event)
         self.facts.write(run, event, asked)
@@ -214,19 +219,31 @@ class InteractionDispatch:
             user = holding.like(self.user, user)
         return Event(self.interaction.name, at, user, self.payload.fresh(request, holding.like))
 
+    def locked(self, request: Any, user: Any, at: dt.datetime) -> Holding:
+        """Take the locks that are asked for."""
+        holding = self.holding()
+        if self.admission is not None:
+            self._judged(lambda: take([self.asking(request, user, at)], self.storage, holding), request)
+        return holding
+
+    def asking(self, request: Any, user: Any, at: dt.datetime) -> Asking:
+        """What asks for locks, and the event that it is asked about."""
+        assert self.admission is not None
+        return self.admission, lambda holding: self._event(request, user, at, holding)
+
     def admitted(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
         event = self._event(request, user, at, holding)
-        if self.interaction.guard is not None:
-            self._admit(event, request)
+        guard = self.interaction.guard
+        if guard is not None:
+            self._judged(lambda: guard.check(event), request)
         return event
 
-    def _admit(self, event: Event[Any], request: Any) -> None:
-        assert self.interaction.guard is not None
+    def _judged(self, ask: Callable[[], None], request: Any) -> None:
         try:
-            self.interaction.guard.check(event)
+            ask()
         except GuardError as error:
             if isinstance(error.__cause__, RecordNotFound):
-                # The condition stumbled over a reference to nothing: that is what to say.
+                # It stumbled over a reference to nothing: that is what to say.
                 self._require(self.payload.references(request))
             raise
 

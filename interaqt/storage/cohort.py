@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -122,21 +122,21 @@ class Cohort:
         if key not in self._fill(keyed, self.lock):
             raise self._loader.not_found(self._record, key)
 
-    def _fill(self, keyed: Mapping[Any, Sequence[Record]], lock: Lock) -> set[Any]:
+    def _fill(self, keyed: Mapping[Any, Sequence[Record]], lock: Lock) -> Set[Any]:
         """Load rows into members, and lock them; answers the keys of those that there are."""
+        found = {} if self._holding is None else self._holding.taken(self._record, keyed)
+        missing = keyed.keys() - found.keys() if found else keyed
         # What was in a view when it was found may have left it since, and still is a record.
-        rows = self._loader.rows_by(self._record.key, keyed, self._record, lock, anyway=True)
+        rows = self._loader.rows_by(self._record.key, missing, self._record, lock, anyway=True)
         if self._holding is not None:
-            self._holding.locked(self._record, keyed, lock)
-        found = set()
+            self._holding.locked(self._record, missing, lock)
         for each in self._loader.shape(self._record).make(rows, self):
-            values = each.__dict__
-            key = values[self._record.key.name]
-            found.add(key)
+            found[each.__dict__[self._record.key.name]] = each.__dict__
+        for key, values in found.items():
             for member in keyed[key]:
                 # What is known already stays: it may be newer than the row that this reader sees.
                 member.__dict__.update({name: value for name, value in values.items() if name not in member.__dict__})
-        return found
+        return found.keys()
 
     def _is_whole(self, record: Record) -> bool:
         names = (key_name(each) if isinstance(each, Reference) else each.name for each in self._stored(record))

@@ -8,7 +8,7 @@ that would refer to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.model import Collection, Mirror, RecordModel
@@ -27,7 +27,7 @@ class Holding:
     ``concerns`` says of a collection whether the dispatch may have records come to it or leave it.
     """
 
-    __slots__ = ("_alone", "_concerns", "_loader", "_lock_of", "_locks", "_named", "free", "open")
+    __slots__ = ("_alone", "_concerns", "_loader", "_lock_of", "_locks", "_named", "_taken", "free", "open")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Holding:
         self._concerns = concerns
         self._named: dict[RecordModel, Cohort] = {}
         self._alone: dict[RecordModel, set[Any]] = {}
+        self._taken: dict[RecordModel, dict[Any, Mapping[str, Any]]] = {}
         self.free: set[RecordModel] = set()
         """The kinds of which something was read that nothing locks."""
         self.open: set[Collection | Mirror] = set()
@@ -69,6 +70,28 @@ class Holding:
             return False
         learn()
         return any(self._lock_of(each) for each in self.free) or any(map(self._concerns, self.open))
+
+    @property
+    def has_read(self) -> bool:
+        """Whether something was read, and not locked."""
+        return bool(self.free or self.open)
+
+    # -- what is locked before it is read
+
+    def take(self, record: RecordModel, keys: Sequence[Any]) -> None:
+        """Lock the rows of one table with these keys, against all that would come to refer to them, too."""
+        table = record.root
+        rows = self._loader.rows_by(table.key, keys, table, "alone")
+        self.locked(table, keys, "alone")
+        taken = self._taken.setdefault(table, {})
+        for each in self._loader.records(table, rows):
+            values = each.__dict__
+            taken[values[table.key.name]] = values
+
+    def taken(self, record: RecordModel, keys: Iterable[Any]) -> dict[Any, Mapping[str, Any]]:
+        """What those rows among the keys' hold that were locked before they were read."""
+        taken = self._taken.get(record.root)
+        return {} if taken is None else {key: taken[key] for key in keys if key in taken}
 
     # -- collections
 

@@ -2132,6 +2132,53 @@ def test_a_hook_that_is_no_function(refuses: Refuses) -> None:
     )
 
 
+def test_locks_that_are_no_function(refuses: Refuses) -> None:
+    refuses(
+        """
+        @iq.interaction(locks=["account"])  # HERE
+        class Withdraw:
+            amount: int
+        """,
+        """
+        InvalidInteraction: [interaction.locks]
+          shop.py:HERE, Withdraw
+          locks= takes a function over the event, not ['account']
+          what is locked is known once there is an event: locks=lambda e: [e.payload.account, e.user]
+        """,
+    )
+
+
+def test_locks_of_a_condition_that_are_no_function(refuses: Refuses) -> None:
+    refuses(
+        """
+        @iq.condition(locks="account")  # HERE
+        def is_covered(event):
+            return True
+        """,
+        """
+        InvalidInteraction: [interaction.locks]
+          shop.py:HERE, is_covered
+          locks= takes a function over the event, not 'account'
+          what is locked is known once there is an event: locks=lambda e: [e.payload.account, e.user]
+        """,
+    )
+
+
+def test_locks_that_name_no_item_of_the_payload(refuses: Refuses) -> None:
+    refuses(
+        """
+        @iq.interaction(locks=lambda e: e.payload.acount)  # HERE
+        class Withdraw:
+            account: int
+        """,
+        """
+        InvalidComputation: [callback.payload]
+          shop.py:HERE, Withdraw: locks=
+          Withdraw has no payload item 'acount'. Did you mean 'account'?  There is: account.
+        """,
+    )
+
+
 def test_a_side_effect_on_what_does_not_happen(refuses: Refuses) -> None:
     refuses(
         """

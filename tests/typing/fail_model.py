@@ -172,6 +172,19 @@ class Close:
     order: Order
 
 
+@iq.interaction(locks=["order"])  # E: call-overload
+class Reopen:
+    order: Order
+
+
+@iq.condition(locks="order")  # E: call-overload
+def is_open(event: iq.Event[Reopen]) -> bool:
+    return True
+
+
+locked = iq.matching(Order, lambda order: order.stauts == "paid")  # E: attr-defined
+
+
 @iq.view(Order, where=lambda order: order.stauts == "paid")  # E: attr-defined
 class PaidOrder(Order): ...
 

@@ -60,7 +60,16 @@ def is_cheap(event: Event[Pay]) -> bool:
     return event.payload.amount < 100
 
 
-@iq.interaction(guard=is_customer & (is_cheap | ~is_cheap))
+@iq.condition(locks=lambda e: [e.payload.order, e.user])
+def is_open(event: Event[Pay]) -> bool:
+    return bool(event.payload.order.customer == event.user)
+
+
+def orders_of(event: Event[Pay]) -> iq.Matching[Order]:
+    return iq.matching(Order, lambda order: order.customer == event.payload.order.customer)
+
+
+@iq.interaction(guard=is_customer & (is_cheap | ~is_cheap) & is_open, locks=orders_of)
 class Refund:
     order: Order
     amount: Decimal
