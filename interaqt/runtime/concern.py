@@ -13,6 +13,7 @@ from interaqt.core.computations import CustomRule, OwnCustomRule
 from interaqt.core.computations.rule import HOST, LINK
 from interaqt.core.expressions import Attr, Root
 from interaqt.core.model import RecordModel
+from interaqt.core.parts import belongs
 from interaqt.runtime.custom import CustomUpdate
 from interaqt.runtime.graph import Path
 from interaqt.runtime.reaction import Pair, Reaction, Step
@@ -57,7 +58,11 @@ class Concern(Reaction):
         if near and isinstance(rule, CustomRule):
             self.states = RowStates(planner, Root(LINK, rule.source), rule.condition, rule.state)
         self.via = rule.via if near else None
-        reads = {record.key.name} | ({self.via.name} if self.via else set())
+        owner, family = rule.property.owner, rule.record.family
+        self._kinds: frozenset[str] | None = None
+        if owner.condition is not None and family is not None:
+            self._kinds = frozenset(name for name, each in family.members.items() if each.is_a(owner))
+        reads = {*record.telling} | ({self.via.name} if self.via else set())
         reads |= self.states.reads if self.states is not None else set()
         self.reads = frozenset(reads.union(*(cut.reads for cut in self._cuts.values())))
 
@@ -82,7 +87,8 @@ class Concern(Reaction):
                 hosts |= self._found(run, statement, key)
             for path in self.own:
                 if not path:
-                    hosts.add(key)
+                    if self._kinds is None or known[self._kind] in self._kinds:
+                        hosts.add(key)
                 elif old is None or new is None or self._cuts[path].given(old, new) is not None:
                     hosts |= self._found(run, self._hosts[path], key)
         self.update.again(run, [host for host in hosts - {None} if not run.is_ending(self.update.host, host)])
@@ -103,7 +109,15 @@ class Concern(Reaction):
     @cached_property
     def _hosts(self) -> dict[Path, Prepared]:
         root = Root(HOST, self.rule.record)
-        return {path: self.planner.statements.reaching(root.record, path, HOST, [root]) for path in self.own if path}
+        is_one = belongs(self.rule.property.owner, root)
+        reaching = self.planner.statements.reaching
+        return {path: reaching(root.record, path, HOST, [root], where=is_one) for path in self.own if path}
+
+    @property
+    def _kind(self) -> str:
+        """What tells of which kind a row of the rule's record is."""
+        assert self.rule.record.family is not None
+        return self.rule.record.family.kind.name
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         return self.update.produces()

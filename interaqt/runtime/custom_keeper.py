@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import CustomRule, OwnCustomRule
 from interaqt.core.computations.rule import HOST, LINK
-from interaqt.core.expressions import Attr, Root
+from interaqt.core.expressions import TRUE, Attr, Root
 from interaqt.core.model import RecordModel
+from interaqt.core.parts import belongs
 from interaqt.core.types import Kind
 from interaqt.runtime.compare import Compare, CompareFar
 from interaqt.runtime.concern import Concern
@@ -128,12 +129,14 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
             return
         root = Root(HOST, host)
         inputs, values = CustomInputs(self.planner, self.rule), CustomValues(self.rule)
-        statement = own_of(self.planner.statements, root, [Attr(root, property.name, property.type)])
+        # A worker is asked of the records of one kind alone; what others in the table have is as at first.
+        is_one = belongs(property.owner, root) if options is not None else TRUE
+        statement = own_of(self.planner.statements, root, [Attr(root, property.name, property.type), is_one])
         from_db = self.planner.schema.dialect.from_db
-        converters = [from_db(host.key.type), from_db(property.type.optional(False))]
+        converters = [from_db(host.key.type), from_db(property.type.optional(False)), None]
         for keys in pages_of(self.planner, host, BATCH, lambda: nullcontext(executor)):
             rows = statement.run(executor, [{KEY: key} for key in keys]).fetchall()
-            stored = dict(converted(row, converters) for row in rows)
+            stored = {key: value for key, value, mine in (converted(row, converters) for row in rows) if mine}
             given = inputs.ask(executor, keys)()
             # What is asked for is not done yet.
             unfinished = self._unfinished(executor, keys) if options is not None else set()

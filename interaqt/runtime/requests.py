@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import CustomRule, OwnCustomRule
+from interaqt.core.computations.rule import HOST
+from interaqt.core.expressions import TRUE, Root
 from interaqt.core.model import RecordModel
+from interaqt.core.parts import belongs
 from interaqt.runtime.moves import Move
 from interaqt.runtime.reaction import Pair, Reaction, Step
+from interaqt.storage.inputs import own_of
 from interaqt.storage.moment import present
-from interaqt.storage.prepared import KEY
+from interaqt.storage.prepared import KEY, PreparedRows
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -28,6 +33,10 @@ class Requests:
         self.planner = planner
         self.rule = rule
         self.host = self.over = rule.record
+        owner = rule.property.owner
+        self._is_one = belongs(owner, Root(HOST, rule.record))
+        # Who is concerned by itself is of the kind, see ``Concern``; whom another record names may be of another one.
+        self._surely = self._is_one == TRUE or not isinstance(rule, CustomRule) or rule.via.target.is_a(owner)
 
     def apply(self, run: Run, moves: Sequence[Move]) -> None:
         """Remember the hosts of records that moved."""
@@ -39,10 +48,26 @@ class Requests:
             run.later(self)[key] = None
 
     def bring(self, run: Run, due: Mapping[Any, None]) -> None:
-        self.request(run, [key for key in due if not run.is_ending(self.host, key)])
+        keys = [key for key in due if not run.is_ending(self.host, key)]
+        if self._surely:
+            self._request(run, keys)
+        else:
+            self.request(run, keys)
 
     def request(self, run: Run, keys: Iterable[Any]) -> None:
-        """Write a task for each host; one that is there gets another version."""
+        """Write a task for each host that is of the kind whose value it is; one that is there gets another version."""
+        if self._is_one == TRUE:
+            self._request(run, keys)
+            return
+        convert = self.planner.schema.dialect.from_db(self.host.key.type)
+        found = self._kinds.run(run.tx, [{KEY: key} for key in sorted(keys)]).fetchall()
+        self._request(run, [key if convert is None else convert(key) for key, is_one in found if is_one])
+
+    @cached_property
+    def _kinds(self) -> PreparedRows:
+        return own_of(self.planner.statements, Root(HOST, self.host), [self._is_one])
+
+    def _request(self, run: Run, keys: Iterable[Any]) -> None:
         rows = [{"host": str(key)} for key in sorted(keys)]
         if rows:
             given = {"attribute": str(self.rule), "now": present()}

@@ -73,7 +73,8 @@ class RowStatements:
         """What values over other records, and states, are when a record is created, before anything contributes."""
         found: dict[str, Const] = {}
         for rule in self.table.rules:
-            found |= _initial_values(rule)
+            if self.record.is_a(rule.property.owner) or not _follows_row(rule):
+                found |= _initial_values(rule)
         for each in self.table.stored():
             if isinstance(each.computation, Written):
                 found[each.name] = Const(each.computation.initial, each.type)
@@ -335,6 +336,12 @@ class RowStatements:
         return tuple(
             each for each in self.planner.model.referring_to(self.record) if each.on_delete in ("cascade", "set_null")
         )
+
+
+def _follows_row(rule: ValueRule) -> bool:
+    """Whether only rows of the kind that declares it have the value."""
+    computation = rule.property.computation
+    return computation is not None and computation.follows_row
 
 
 def _initial_values(rule: ValueRule) -> Mapping[str, Const]:
