@@ -48,6 +48,7 @@ __all__ = [
 
 BOOL = ValueType(Kind.BOOL)
 INT = ValueType(Kind.INT)
+STR = ValueType(Kind.STR)
 
 #: Names of the roots of a computation: the record that has the value, and the one that contributes.
 HOST, LINK = "host", "link"

@@ -85,6 +85,8 @@ class Property(Attribute):
     unique: bool = False
     index: bool = False
     hidden: bool = False
+    late: bool = False
+    """Whether it is None in each new row, and written later if at all."""
     computation: Computation | None = attrs.field(default=None, repr=False)
     live: Expr | None = attrs.field(default=None, repr=False)
     """What it is at present, over ``Root(HOST)`` and the time, where the stored value may be older."""
@@ -227,6 +229,8 @@ class RecordModel:
     """What other records make of it."""
     endings: list[Ending] = attrs.field(factory=list, repr=False)
     """What interactions end of it."""
+    ended: Property | None = attrs.field(default=None, repr=False)
+    """Of what other records are derived from: which of those of a row somebody has ended."""
     constraints: list[ConstraintModel] = attrs.field(factory=list, repr=False)
     """What its ``constraints=`` say."""
     identity: Identity | None = attrs.field(default=None, repr=False)

@@ -74,6 +74,8 @@ class Changing:
         self._asking = frozenset(change for change in self.changes if change.asks)
         self.records = frozenset(change.attribute.record for change in self.changes)
         """The kinds of records that the interaction changes."""
+        self._ends = [change for change in self.changes if change.deletes and planner.memory(change.attribute.record)]
+        """Those that may end records which follow from others."""
         self._checks = {change: check_of(change.attribute.type) for change in self.changes}
         self._single: dict[Change, tuple[frozenset[str], tuple[Stamp, ...]]] = {}
         """What is read for a change that a table says, and the stamps that tell of it."""
@@ -81,9 +83,9 @@ class Changing:
 
     # -- before anything is written
 
-    def moves(self, event: Event[Any]) -> list[Moved]:
+    def moves(self, run: Run, event: Event[Any]) -> list[Moved]:
         """What is to become of which records, in the order in which they are locked."""
-        if len(self.changes) == 1 and not self._asking:
+        if len(self.changes) == 1 and not self._asking and not self._ends:
             # A table moves a record: the state of most things.
             (change,) = self.changes
             records = _targets(change, event)
@@ -91,6 +93,8 @@ class Changing:
                 return [Moved(change.attribute.record, key_of(records[0]), {}, [change])]
         found: dict[tuple[RecordModel, Any], Moved] = {}
         targets = [(change, _targets(change, event)) for change in self.changes]
+        if self._ends:
+            self._hold(run, targets)
         if self._asking:
             self._lock_before_reading(targets)
         for change, records in targets:
@@ -108,6 +112,13 @@ class Changing:
                     moved.decide(change, value)
         moves = list(found.values())
         return moves if len(moves) == 1 else sorted(moves, key=lambda each: (each.record.table, each.key))
+
+    def _hold(self, run: Run, targets: Iterable[tuple[Change, list[Record]]]) -> None:
+        """What a record that may end follows from is locked before it."""
+        for change, records in targets:
+            memory = self.planner.memory(change.attribute.record)
+            if change in self._ends and memory is not None and records:
+                memory.hold(run, [key_of(each) for each in records])
 
     def _lock_before_reading(self, targets: Iterable[tuple[Change, list[Record]]]) -> None:
         """What a callback reads of a record that ``record=`` has found by way of others is read again, locked."""

@@ -178,13 +178,13 @@ class InteractionDispatch:
         if map_event_data is not None:
             event.context = dict(map_event_data(event))
         (event_row,) = run.create(self.event_record, [self.event_row(event, actor, stored)])
-        asked = self.facts.ask(event)
+        asked = self.facts.ask(run, event)
         if (holding.free or holding.open) and holding.missed_by(lambda: self.consequences.learn(asked.new())):
             # Nothing was written yet; what was read is read again, and locked.
             context = event.context
             event = self.admitted(request, user, at, self.locked(request, user, at))
             event.context = context
-            asked = self.facts.ask(event)
+            asked = self.facts.ask(run, event)
         self.facts.write(run, event, asked)
         return event, event_row
 

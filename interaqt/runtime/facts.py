@@ -38,6 +38,8 @@ class _Deletion:
     rule: Ending
     delete: Prepared
     search: Prepared
+    holding: tuple[Prepared, ...]
+    """What locks the sources of what it ends, where it follows from others."""
     asks_for_user: bool
 
 
@@ -75,16 +77,18 @@ class Facts:
     def _deletion(self, rule: Ending) -> _Deletion:
         record, statements = rule.record, self.planner.statements
         told = self.planner.rows(record).told_when_deleted
+        memory = self.planner.memory(record)
         return _Deletion(
             rule,
             statements.delete_where(record, HOST, rule.condition, told),
             statements.find(record, HOST, rule.condition, [Root(HOST, record)], lock=True),
+            () if memory is None else memory.holding(HOST, rule.condition),
             any(isinstance(each, Param) and each.name == USER for each in walk(rule.condition)),
         )
 
-    def ask(self, event: Event[Any]) -> Asked:
+    def ask(self, run: Run, event: Event[Any]) -> Asked:
         """Ask all callbacks; nothing is written yet."""
-        return Asked(self._changing.moves(event), self.made(event))
+        return Asked(self._changing.moves(run, event), self.made(event))
 
     def write(self, run: Run, event: Event[Any], asked: Asked) -> None:
         """Write all of them, each with what follows from it."""
@@ -109,6 +113,8 @@ class Facts:
                     code="dispatch.user",
                     subject=str(ending.rule),
                 )
+            for statement in ending.holding:
+                statement.run(run.tx, given)
             run.end(ending.rule, ending.delete, ending.search, given)
             run.settle()
 

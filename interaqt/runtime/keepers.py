@@ -31,6 +31,7 @@ from interaqt.runtime.own import OwnFar
 from interaqt.runtime.recount import Recount
 from interaqt.runtime.sequence_keeper import SequenceKeeper
 from interaqt.runtime.spread import Spread
+from interaqt.runtime.wanted import Wanted
 from interaqt.storage.database import Executor
 from interaqt.storage.prepared import KEY
 
@@ -182,12 +183,14 @@ class _DerivationKeeper(Keeper[Derivation]):
         return bring
 
     def differences(self, executor: Executor) -> Iterator[Difference]:
-        reaction = Derive(self.planner, self.rule, (), near=True)
-        present = reaction.all_present(executor)
-        for source, wanted in reaction.all_wanted(executor):
-            for index, (kind, values) in wanted.items():
+        wanted = Wanted(self.planner, self.rule)
+        present = wanted.all_present(executor)
+        for source, said in wanted.all(executor):
+            for index, (kind, values) in said.records.items():
                 found = present.pop((source, index), None)
                 expected = values if kind is self.rule.record else {**values, **_kind_of(kind)}
+                if found is not None:
+                    expected = {name: each for name, each in expected.items() if wanted.follows(found, name)}
                 shown = None if found is None else {name: found[name] for name in expected}
                 if shown != expected:
                     yield Difference(str(self.rule), (source, index), shown, expected)

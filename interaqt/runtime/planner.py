@@ -23,6 +23,7 @@ from interaqt.runtime.graph import Graph
 from interaqt.runtime.identified import Identified
 from interaqt.runtime.keeper import Keeper, Part, Reach
 from interaqt.runtime.keepers import keeper_of
+from interaqt.runtime.memory import Memory
 from interaqt.runtime.reaction import Reaction, Step
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.watching import Watching
@@ -70,6 +71,9 @@ class Planner:
         self._keepers: dict[Rule, Keeper[Any]] = {}
         self._completions: dict[RecordModel, Completion] = {}
         self._identified: dict[RecordModel, Identified] = {}
+        self._memories = {
+            each: Memory(self, each) for each in model.tables() if any(rule.ended for rule in each.derivations)
+        }
 
     def rows(self, record: RecordModel) -> RowStatements:
         """The statements that write rows of a record."""
@@ -89,6 +93,10 @@ class Planner:
         if record not in self._identified:
             self._identified[record] = Identified(self, record)
         return self._identified[record]
+
+    def memory(self, record: RecordModel) -> Memory | None:
+        """What remembers that a record was ended; None where it follows from no other."""
+        return self._memories.get(record)
 
     @property
     def queue(self) -> QueueStatements:

@@ -123,7 +123,7 @@ def explain_value(planner: Planner, storage: Storage, record: Record, name: str)
     return Explanation(
         str(attribute),
         getattr(current, name),
-        _rule(attribute),
+        _derivation(planner, storage, model, attribute, key_of(record)) or _rule(attribute),
         depends,
         tuple(rows[:MOST_ROWS]),
         len(rows) > MOST_ROWS,
@@ -138,6 +138,28 @@ def _until(planner: Planner, storage: Storage, rule: RealTimeRule, key: Any) -> 
     with storage.executor() as executor:
         row = statement.run(executor, {KEY: key}).fetchone()
     return None if row is None or row[0] is None else moment(row[0])
+
+
+def _derivation(planner: Planner, storage: Storage, model: RecordModel, attribute: Attribute, key: Any) -> str | None:
+    """Of what the record was made that follows from another, and gives it the attribute; None where it does not."""
+    for rule in model.root.derivations:
+        if not any(attribute.name in variant.values for variant in rule.variants):
+            continue
+        own = rule.own.get(attribute.name)
+        statement = planner.statements.read(rule.record, (rule.link, *([] if own is None else [own])))
+        with storage.executor() as executor:
+            row = statement.run(executor, {KEY: key}).fetchone()
+        if row is None or row[0] is None:
+            continue
+        source = f"{rule} of {rule.source} {_converted(planner, [rule.source.key.type], [row[:1]])[0][0]!r}"
+        if own is None:
+            return f"{source}, declared at {rule.location}"
+        assert isinstance(attribute, Property | Reference)
+        changes = ", ".join(each.source.__name__ for each in attribute.changes)
+        if row[1]:
+            return f"{changes}, and no longer by {source}, declared at {attribute.location}"
+        return f"{source}, until {changes} changes it, declared at {rule.location}"
+    return None
 
 
 def _rule(attribute: Attribute) -> str:

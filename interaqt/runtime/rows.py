@@ -19,8 +19,9 @@ from interaqt.core.types import Kind
 from interaqt.runtime.asking import Asking
 from interaqt.runtime.host_locks import HostLocks
 from interaqt.runtime.numbering import Numbering
+from interaqt.runtime.reaction import NEW
 from interaqt.storage.database import Executor, Result
-from interaqt.storage.prepared import Image, Prepared, PreparedRows, Reader, Stored
+from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows, Reader, Stored
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -57,6 +58,7 @@ class RowStatements:
         self.completion = planner.completion(self.table)
         self._updates: dict[frozenset[str], Prepared] = {}
         self._changes: dict[frozenset[str], RowChange] = {}
+        self._updates_of_rows: dict[frozenset[str], PreparedRows] = {}
         self._moved: dict[frozenset[str], Reader] = {}
         self._watched: dict[frozenset[str], frozenset[str]] = {}
         self._reads: dict[frozenset[str], tuple[Prepared, Reader]] = {}
@@ -102,9 +104,8 @@ class RowStatements:
     def given(self) -> tuple[Stored, ...]:
         """What a maker gives."""
         worked = self.initial.keys() | self._own_values
-        return tuple(
-            each for each in self._stored if each.name not in worked and (each is not self.key or self.key_is_given)
-        )
+        found = (each for each in self._stored if not (isinstance(each, Property) and each.late))
+        return tuple(each for each in found if each.name not in worked and (each is not self.key or self.key_is_given))
 
     @cached_property
     def _worked(self) -> dict[Property, Expr]:
@@ -241,13 +242,17 @@ class RowStatements:
         """Reads and locks one row: its key, the named attributes, and what a change of them needs."""
         found = self._reads.get(names)
         if found is None:
-            watched = self.watched(names)
-            needed = {each.name for each in self.planner.needed(self.record, watched)} if watched else set()
-            needed |= self.completion.inputs(self._following(names))
-            attributes = self.planner.attributes(self.record, {*names, *needed, *self.record.telling})
+            attributes = self.planner.attributes(self.record, self.read_before(names))
             statement = self.planner.statements.read(self.record, attributes, lock=True)
             found = self._reads[names] = statement, Reader(self.planner.schema, attributes)
         return found
+
+    def read_before(self, names: frozenset[str]) -> frozenset[str]:
+        """What must be known of a row before any of the named attributes changes, those among it."""
+        watched = self.watched(names)
+        needed = {each.name for each in self.planner.needed(self.record, watched)} if watched else set()
+        needed |= self.completion.inputs(self._following(names))
+        return frozenset({*names, *needed, *self.record.telling})
 
     def watched(self, names: frozenset[str]) -> frozenset[str]:
         """Those of the named attributes, and of what follows from them in the row, on which something depends."""
@@ -267,7 +272,7 @@ class RowStatements:
             if self.completion.following(names):
                 given = {each: Param(each.name, each.type) for each in attributes}
                 completed = self.completion.completed(given)
-                moved = [each for each in self._following(names) if each not in self.completion.local]
+                moved = self._asked_back(names)
                 made = self.planner.statements.adjust(self.record, HOST, completed, {}, moved)
                 if moved:
                     self._moved[names] = Reader(self.planner.schema, moved)
@@ -285,6 +290,26 @@ class RowStatements:
             )
             self._changes[names] = found
         return found
+
+    def update_rows(self, names: frozenset[str]) -> PreparedRows:
+        """Does the same to several rows, which are given as :meth:`row_of_change` has them."""
+        if names not in self._updates_of_rows:
+            attributes = self.planner.attributes(self.record, names)
+            given = {each: Param(f"{NEW}.{each.name}", each.type) for each in attributes}
+            columns = [(KEY, self.key.type), *((param.name, param.type) for param in given.values())]
+            told = (self.key, *self._asked_back(names))
+            made = self.planner.statements.adjust_rows(
+                self.record, HOST, self.completion.completed(given), columns, told if len(told) > 1 else ()
+            )
+            self._updates_of_rows[names] = made
+        return self._updates_of_rows[names]
+
+    def row_of_change(self, key: Any, changes: Image) -> Image:
+        return {KEY: key, **{f"{NEW}.{name}": value for name, value in changes.items()}}
+
+    def _asked_back(self, names: frozenset[str]) -> list[Property]:
+        """What an update answers: what follows in the row, and only the database can tell."""
+        return [each for each in self._following(names) if each not in self.completion.local]
 
     def changed(self, names: frozenset[str]) -> frozenset[str]:
         """The names, and what follows from them in the row."""
@@ -306,6 +331,21 @@ class RowStatements:
         reader = self._moved.get(names)
         return new if reader is None else {**new, **reader.image(written.fetchall()[0])}
 
+    def after_rows(self, pairs: Sequence[tuple[Image, Image]], written: Result) -> list[tuple[Image, Image]]:
+        """Rows as they were, and as they are after an update of the same attributes of all."""
+        names = frozenset(pairs[0][1])
+        following, back = self._following(names), self._asked_back(names)
+        told: dict[Any, Image] = {}
+        if back:
+            reader = Reader(self.planner.schema, (self.key, *back))
+            told = {image[self.key.name]: image for image in map(reader.image, written.fetchall())}
+        found = []
+        for old, changes in pairs:
+            new = {**old, **changes}
+            self.completion.complete(new, following)
+            found.append((old, {**new, **told.get(old[self.key.name], {})}))
+        return found
+
     @cached_property
     def told_when_deleted(self) -> tuple[Stored, ...]:
         """What reactions to a deletion, and whoever observes it, must know of the row."""
@@ -316,7 +356,8 @@ class RowStatements:
             reads |= reaction.reads
         # A deleted reference proves that its target exists, see the guard.
         reads |= {each.name for each in self.record.references()}
-        return self.planner.attributes(self.record, reads)
+        memory = self.planner.memory(self.record)
+        return self.planner.attributes(self.record, reads if memory is None else reads | memory.names)
 
     @cached_property
     def delete(self) -> Prepared:

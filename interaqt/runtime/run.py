@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from interaqt.core.computations import Rule
     from interaqt.runtime.rows import RowStatements
 
-__all__ = ["Created", "Later", "Run"]
+__all__ = ["Created", "Later", "Run", "missing"]
 
 
 class Later(Protocol):
@@ -81,6 +81,8 @@ class Run:
         """What a deletion that is going on will reach."""
         self.due: dict[Rule, tuple[Later, dict[Any, Any]]] = {}
         """What waits for :meth:`settle`."""
+        self._let_go: Set[Place] = frozenset()
+        """What goes since its source does not want it: nobody has ended it."""
 
     def forget_proofs(self) -> None:
         """Before what a next event names is looked at: what was there for one may be gone for another."""
@@ -175,7 +177,7 @@ class Run:
             return
         old = self.read(record, key, names)
         if old is None:
-            raise _missing(record, key)
+            raise missing(record, key)
         self.change(record, old, changes)
 
     def write(
@@ -183,7 +185,7 @@ class Run:
     ) -> None:
         """Set attributes of one record on which nothing depends, whatever they were, by the statement."""
         if self._write(statement, record, {**given, KEY: key}).rowcount == 0:
-            raise _missing(record, key)
+            raise missing(record, key)
         self.proven.add((record, key))
         self.touched(record, key, self.planner.rows(record).changed(names))
 
@@ -214,6 +216,37 @@ class Run:
                     self.proven.add((root, changes[each.name]))
             new = {**old, **changes} if change.is_all else statements.after(old, changes, written)
             self.updated(record, [(old, new)], change.watched, change.names)
+
+    def change_rows(self, record: RecordModel, found: Iterable[tuple[Image, Image]]) -> None:
+        """Set attributes of records that are locked and known as they were: one statement for the same attributes."""
+        groups: dict[frozenset[str], list[tuple[Image, Image]]] = {}
+        for old, values in found:
+            changes = {name: value for name, value in values.items() if old[name] != value}
+            if changes:
+                groups.setdefault(frozenset(changes), []).append((old, changes))
+        for names, pairs in groups.items():
+            if len(pairs) == 1:
+                self.change(record, *pairs[0])
+            else:
+                self._change_rows(record, names, pairs)
+
+    def _change_rows(self, record: RecordModel, names: frozenset[str], pairs: Sequence[tuple[Image, Image]]) -> None:
+        statements, key = self.planner.rows(record), record.key.name
+        pairs = sorted(pairs, key=lambda pair: pair[0][key])
+        given = [changes for _, changes in pairs]
+        if statements.host_locks is not None:
+            statements.host_locks.lock(self.tx, given)
+        rows = [statements.row_of_change(old[key], changes) for old, changes in pairs]
+        try:
+            written = statements.update_rows(names).run(self.tx, rows)
+        except InvalidValue as error:
+            raise _named(error, record, given) from None
+        for each in statements.references:
+            if each.name in names:
+                self.proven |= {(each.target.root, changes[each.name]) for changes in given}
+        self.updated(
+            record, statements.after_rows(pairs, written), statements.watched(names), statements.changed(names)
+        )
 
     def _write(self, statement: Prepared, record: RecordModel, given: Image) -> Result:
         try:
@@ -273,6 +306,19 @@ class Run:
 
     def delete(self, record: RecordModel, keys: Sequence[Any]) -> int:
         """Delete records, and before them what goes with them; answers how many there were."""
+        memory = self.planner.memory(record)
+        if memory is not None and keys:
+            memory.hold(self, keys)
+        return self._delete(record, keys)
+
+    def let_go(self, record: RecordModel, keys: Sequence[Any]) -> None:
+        """Delete records that their sources, which are locked, do not want any more."""
+        before = self._let_go
+        self._let_go = before | {(record, key) for key in keys}
+        self._delete(record, keys)
+        self._let_go = before
+
+    def _delete(self, record: RecordModel, keys: Sequence[Any]) -> int:
         if not self.planner.rows(record).dependents:
             return len(self._remove(record, keys))
         doomed = Doomed(self, record, keys)
@@ -324,7 +370,7 @@ class Run:
                 raise
             self._gone(rule.record, [statements.deleted_reader.image(row) for row in rows])
             return
-        self.delete(rule.record, self._found(rule.record, search, given))
+        self._delete(rule.record, self._found(rule.record, search, given))
 
     def _found(self, record: RecordModel, search: Prepared, given: Mapping[str, Any]) -> list[Any]:
         """The keys that a statement finds."""
@@ -342,6 +388,10 @@ class Run:
     def _gone(self, record: RecordModel, images: Sequence[Image]) -> None:
         if not images:
             return
+        memory = self.planner.memory(record)
+        if memory is not None:
+            key = record.key.name
+            memory.remember(self, [image for image in images if (record, image[key]) not in self._let_go])
         for later, due in self.due.values():
             if later.over is record:
                 for image in images:
@@ -384,7 +434,7 @@ def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) ->
     return error
 
 
-def _missing(record: RecordModel, key: Any) -> RecordNotFound:
+def missing(record: RecordModel, key: Any) -> RecordNotFound:
     return RecordNotFound(f"there is no {record} with the {record.key.name} {key!r}", subject=record.name)
 
 

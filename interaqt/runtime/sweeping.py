@@ -14,7 +14,7 @@ from interaqt.core.values import check_of
 from interaqt.runtime.ledger import Ledger
 from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.prepared import KEY, Prepared
+from interaqt.storage.prepared import KEY, Prepared, Reader
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -73,7 +73,10 @@ class _Expired:
         self._record = retention.record
         self._convert = planner.schema.dialect.from_db(retention.record.key.type)
         self._find = self._finding(planner)
-        self._delete = planner.statements.delete_rows(retention.record)
+        self._memory = planner.memory(retention.record)
+        told = () if self._memory is None else planner.attributes(retention.record, self._memory.names)
+        self._delete = planner.statements.delete_rows(retention.record, told)
+        self._told = Reader(planner.schema, told)
 
     def _finding(self, planner: Planner) -> Prepared:
         retention, by = self._retention, self._retention.by
@@ -93,6 +96,10 @@ class _Expired:
             return 0
         if self._retention.computations:
             run.delete(self._record, keys)
-        else:
-            self._delete.run(run.tx, [{KEY: key} for key in keys])
+            return len(keys)
+        if self._memory is not None:
+            self._memory.hold(run, keys)
+        gone = self._delete.run(run.tx, [{KEY: key} for key in keys])
+        if self._memory is not None:
+            self._memory.remember(run, map(self._told.image, gone.fetchall()))
         return len(keys)

@@ -9,7 +9,7 @@ from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record, key_of
 from interaqt.core.values import check_of
 from interaqt.runtime.making import Maker
-from interaqt.runtime.run import Run
+from interaqt.runtime.run import Run, missing
 from interaqt.runtime.transaction import Transactions
 
 __all__ = ["DirectWriter"]
@@ -33,7 +33,7 @@ class DirectWriter:
         model, key = self._stored(record)
         changes = {name: _checked(model, name, value) for name, value in values.items()}
         if changes:
-            self._transactions.run(lambda run: run.update(model.root, key, changes), f"update {model}")
+            self._transactions.run(lambda run: _change(run, model.root, key, changes), f"update {model}")
         return self._storage.loader.current(model, key)
 
     def delete(self, record: Any) -> None:
@@ -58,6 +58,32 @@ class DirectWriter:
         if key is None:
             raise InvalidValue(f"{record!r} is not stored", code="record.not_stored", subject=model.name)
         return model, key
+
+
+def _change(run: Run, record: RecordModel, key: Any, changes: dict[str, Any]) -> None:
+    own = [each for each in record.stamps if each.kind == "own" and each.attribute.name in changes]
+    following = [(rule, name) for rule in record.derivations for name in sorted(rule.follows & changes.keys())]
+    if not own and not following:
+        run.update(record, key, changes)
+        return
+    read = {*changes, *(each.property.name for each in own), *(rule.link.name for rule, _ in following)}
+    old = run.read(record, key, frozenset(read))
+    if old is None:
+        raise missing(record, key)
+    for rule, name in following:
+        if old[rule.link.name] is not None and old[name] != changes[name]:
+            raise InvalidValue(
+                f"{record.attributes[name]} of {key!r} is what {rule} makes of {rule.source} {old[rule.link.name]!r}; "
+                "it would be so again with the next change of that",
+                code="record.follows",
+                subject=f"{record}.{name}",
+                location=rule.location,
+                hint=f"change what it follows from, or declare that it may be changed: {name}: ... = "
+                "iq.field(changes=iq.on(...))",
+            )
+    # What somebody has changed follows no longer, whichever way it was done.
+    told = [each for each in own if each.tells(old[each.attribute.name], changes[each.attribute.name])]
+    run.change(record, old, {**changes, **{each.property.name: True for each in told}})
 
 
 def _checked(model: RecordModel, name: str, value: Any) -> Any:

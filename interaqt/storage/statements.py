@@ -127,6 +127,25 @@ class Statements:
         query = table.select(key, target).where(target.in_(peewee.Select([rows.source], [rows.column(KEY)])))
         return PreparedRows(self._locked(query.order_by(key)), rows, self.schema)
 
+    def targets(self, reference: Reference) -> PreparedRows:
+        """SELECT and lock, in the order of their keys, what the rows with the given keys refer to."""
+        rows = RowsOf(self.schema, "named", [(KEY, reference.record.key.type)])
+        table = self.schema.alias(reference.record, "made")
+        chosen = column(table, reference.record.key).in_(peewee.Select([rows.source], [rows.column(KEY)]))
+        return PreparedRows(self._targets(reference, table, chosen), rows, self.schema)
+
+    def targets_where(self, reference: Reference, root: str, condition: Expr) -> Prepared:
+        """SELECT and lock what those rows refer to for which the condition over ``Root(root)`` holds at present."""
+        table = self.schema.alias(reference.record, "made")
+        return self.prepared(self._targets(reference, table, self._at_present(condition, root, table)))
+
+    def _targets(self, reference: Reference, table: Any, chosen: peewee.Node) -> peewee.Node:
+        target = self.schema.table(reference.target)
+        key = column(target, reference.target.key)
+        known = template("{0} IS NOT NULL", column(table, reference))
+        inner = peewee.Select([table], [column(table, reference)]).where(chosen, known)
+        return self.schema.for_change(target.select(key).where(key.in_(inner)).order_by(key))
+
     def delete_rows(self, record: RecordModel, returning: Sequence[Stored] = ()) -> PreparedRows:
         """DELETE the rows with the given keys; answers what they were."""
         table = self.schema.table(record)
@@ -206,6 +225,33 @@ class Statements:
         if not lock:
             return self.prepared(query.distinct())
         return self.prepared(self.schema.for_change(query.order_by(column(table, record.key))))
+
+    def by_rows(
+        self, record: RecordModel, by: Stored, key: Property, root: str, values: Sequence[Expr]
+    ) -> PreparedRows:
+        """SELECT values of the rows of which ``by`` is one of the given keys, in the order of their own, locked in it.
+
+        ``key`` is that of which the given ones are: the record's own, or that of what ``by`` refers to.
+        """
+        rows = RowsOf(self.schema, "named", [(KEY, key.type)])
+        table = self.schema.table(record)
+        scope = Scope(self.schema, {root: Row(table)}, lock=True)
+        query = table.select(*[scope.render(value) for value in values])
+        query = query.where(column(table, by).in_(peewee.Select([rows.source], [rows.column(KEY)])))
+        return PreparedRows(self.schema.for_change(query.order_by(column(table, record.key))), rows, self.schema)
+
+    def reaching_rows(self, record: RecordModel, path: Sequence[str]) -> PreparedRows:
+        """SELECT distinct keys of the rows whose references along ``path`` lead to one of the given keys."""
+        target = record
+        for name in path:
+            reference = target.attribute(name)
+            assert isinstance(reference, Reference)
+            target = reference.target
+        rows = RowsOf(self.schema, "named", [(KEY, target.key.type)])
+        given = peewee.Select([rows.source], [rows.column(KEY)])
+        table = self.schema.table(record)
+        leading = self._leads(table, record, path, lambda found, _: found.in_(given))
+        return PreparedRows(table.select(column(table, record.key)).where(leading).distinct(), rows, self.schema)
 
     # -- derived values
 
@@ -346,17 +392,30 @@ class Statements:
     def _is_key(self, record: RecordModel) -> peewee.Expression:
         return column(self.schema.table(record), record.key) == self._slot(KEY, record.key.type)
 
-    def leads_to(self, table: peewee.Table, record: RecordModel, path: Sequence[str], depth: int = 1) -> peewee.Node:
+    def leads_to(self, table: peewee.Table, record: RecordModel, path: Sequence[str]) -> peewee.Node:
+        """That a row's references along ``path`` lead to the slot ``key``."""
+        return self._leads(table, record, path, lambda found, type: found == self._slot(KEY, type))
+
+    def _leads(
+        self,
+        table: peewee.Table,
+        record: RecordModel,
+        path: Sequence[str],
+        arrives: Callable[[Any, ValueType], peewee.Node],
+        depth: int = 1,
+    ) -> peewee.Node:
         """Each step back is found by the index of its reference: nothing is read but what leads there."""
         if not path:
-            return column(table, record.key) == self._slot(KEY, record.key.type)
+            return arrives(column(table, record.key), record.key.type)
         reference = record.attribute(path[0])
         assert isinstance(reference, Reference)
         if len(path) == 1:
-            return column(table, reference) == self._slot(KEY, reference.target.key.type)
+            return arrives(column(table, reference), reference.target.key.type)
         target = reference.target
         further = self.schema.alias(target, f"step#{depth}")
-        inner = further.select(column(further, target.key)).where(self.leads_to(further, target, path[1:], depth + 1))
+        inner = further.select(column(further, target.key)).where(
+            self._leads(further, target, path[1:], arrives, depth + 1)
+        )
         return column(table, reference).in_(inner)
 
     def _fixed(self, record: RecordModel, fixed: Mapping[str, Const]) -> dict[str, peewee.Node]:

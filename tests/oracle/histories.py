@@ -325,8 +325,8 @@ class _Step:
 
     def delete(self) -> str | None:
         target, cls = self.stored()
-        # A derived record lives as long as its source, a dictionary for ever.
-        return None if target is None or cls.derived or cls.is_dictionary else f"delete({target})"
+        # A dictionary lives for ever.
+        return None if target is None or cls.is_dictionary else f"delete({target})"
 
     def dispatch(self) -> str | None:
         request = self.request(self.pick(self.schema.interactions))

@@ -51,11 +51,16 @@ class Interpreter(Meaning):
         self.derived: dict[Place, View] = {}
         self.last: dict[tuple[Any, ...], int] = {}
         """The last number of each scope of each sequence."""
+        self.ended: set[Place] = set()
+        """Derived records that somebody has ended, as long as their sources want them."""
+        self.changed: set[tuple[View, str]] = set()
+        """Attributes that somebody has changed: they follow from no source any more."""
         self.keys: dict[RecordModel, list[Any]] = {}
         self.places: Mapping[Place, Any] = {}
         self.at = self.now
         self._own_keys = itertools.count(-1, -1)
         self._leaving: dict[View, None] = {}
+        self._making_room: RecordModel | None = None
 
     # -- what there is
 
@@ -92,7 +97,7 @@ class Interpreter(Meaning):
     def update(self, view: View, **values: Any) -> None:
         with self._step():
             self.require(view)
-            self._set(view, values)
+            self._change(view, values)
             self._settle()
 
     def delete(self, view: View) -> None:
@@ -140,7 +145,7 @@ class Interpreter(Meaning):
         for view, values in changes.items():
             if DELETED not in values.values():
                 told = self._told(view, values, event)
-                self._set(view, values | told)
+                self._change(view, values | told)
         self._settle()
         for instances in made:
             self._make(instances)
@@ -201,12 +206,14 @@ class Interpreter(Meaning):
     @contextmanager
     def _step(self) -> Iterator[None]:
         before = {record: {key: dict(row) for key, row in rows.items()} for record, rows in self.rows.items()}
-        derived, last, self._leaving = dict(self.derived), dict(self.last), {}
+        derived, ended, changed, self._leaving = dict(self.derived), set(self.ended), set(self.changed), {}
+        last = dict(self.last)
         try:
             with reading_globals(self.global_value):
                 yield
         except Refused:
             self.rows, self.derived, self.last = before, derived, last
+            self.ended, self.changed = ended, changed
             raise
         finally:
             self._memo.clear()
@@ -239,6 +246,14 @@ class Interpreter(Meaning):
                 vars(one)[name] = view
         return [self._create(one) for one in instances]
 
+    def _change(self, view: View, values: Mapping[str, Any]) -> None:
+        """What somebody changes, and not a source, is the record's own."""
+        row = self.rows[view._record][view._key]
+        for name, value in values.items():
+            if getattr(view._record.attributes[name], "changes", ()) and row[name] != key_of(value):
+                self.changed.add((view, name))
+        self._set(view, values)
+
     def _set(self, view: View, values: Mapping[str, Any]) -> None:
         self.rows[view._record][view._key] |= {name: key_of(value) for name, value in values.items()}
         self._check(view._record)
@@ -268,8 +283,11 @@ class Interpreter(Meaning):
         if not declared(relation).repeatable and len(set(pairs)) < len(pairs):
             raise Refused(f"{relation} links a pair once")
 
-    def _delete(self, views: list[View]) -> None:
-        """Delete records, with all that goes with them; what then still refers to one refuses it in the end."""
+    def _delete(self, views: list[View], let_go: bool = False) -> None:
+        """Delete records, with all that goes with them; what then still refers to one refuses it in the end.
+
+        A derived one that goes while its source stays was ended, unless its source has ``let_go`` of it.
+        """
         doomed: dict[View, None] = {}
         queue = list(views)
         while queue:
@@ -289,6 +307,10 @@ class Interpreter(Meaning):
         self._leaving = before
         for view in doomed:
             self.rows[view._record].pop(view._key, None)
+        for place, view in self.derived.items():
+            stays = self._source(place) not in self._leaving | doomed
+            if view in doomed and stays and not (let_go and view in views):
+                self.ended.add(place)
         self.derived = {place: each for place, each in self.derived.items() if each not in doomed}
         self._memo.clear()
 
@@ -319,7 +341,7 @@ class Interpreter(Meaning):
         """Make, change and delete derived records until nothing changes any more."""
         changed = True
         while changed:
-            changed = any(self._derive(record) for record in self.records)
+            changed = any(self._derive(record) for record in self.records if record is not self._making_room)
 
     def _derive(self, record: RecordModel) -> bool:
         wanted: dict[Place, Any] = {}
@@ -331,36 +353,37 @@ class Interpreter(Meaning):
                     for index, instance in enumerate(made):
                         wanted[record, transform.name, view._key, index] = instance
         present = {place: made for place, made in self.derived.items() if place[0] is record}
+        self.ended -= {place for place in self.ended if place[0] is record and place not in wanted}
+        wanted = {place: instance for place, instance in wanted.items() if place not in self.ended}
+        # One of another kind is another record.
+        stays = {place for place, made in present.items() if type(wanted.get(place)) is made._record.cls}
+        gone = [made for place, made in present.items() if place not in stays and made not in self._leaving]
+        if gone:
+            # First, for what goes makes room for what comes.
+            before, self._making_room = self._making_room, record
+            self._delete(gone, let_go=True)
+            self._making_room = before
+            return True
         changed = False
+        for place in wanted:
+            if place in stays:
+                made = present[place]
+                row = self.rows[made._record][made._key]
+                said = given(wanted[place], row).items()
+                follows = {name: value for name, value in said if (made, name) not in self.changed}
+                if any(row[name] != value for name, value in follows.items()):
+                    self._set(made, follows)
+                    changed = True
         for place, instance in wanted.items():
-            made = present.get(place)
-            if made is not None and made._record.cls is not type(instance):
-                # One of another kind is another record.
-                self._delete([present.pop(place)])
-                made = None
-            if made is None:
+            if place not in present:
                 self.derived[place] = self._create(instance, self.places.get(place) or next(self._own_keys))
                 changed = True
-            else:
-                row = self.rows[made._record][made._key]
-                said = {name: value for name, value in given(instance, row).items() if _follows(record, name)}
-                if any(row[name] != value for name, value in said.items()):
-                    self._set(made, said)
-                    changed = True
-        gone = [made for place, made in present.items() if place not in wanted and made not in self._leaving]
-        if gone:
-            self._delete(gone)
-        return changed or bool(gone)
+        return changed
 
     def _source(self, place: Place) -> View:
         record, name, key, _ = place
         transform = next(each for each in declared(record).transforms if each.name == name)
         return self.one(self.model.records[transform.source], key)
-
-
-def _follows(record: RecordModel, name: str) -> bool:
-    """Whether a derived record takes the attribute from its source: what interactions change is its own."""
-    return not getattr(record.attributes[name], "changes", ())
 
 
 def _item(item: Any) -> Callable[[Any], Any]:

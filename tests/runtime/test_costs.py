@@ -293,3 +293,106 @@ def test_what_a_value_over_what_lies_behind_them_costs(name: str, database: Data
     costs = Costs(database, type, value)
     assert costs.history() == expected(pins, database)
     assert costs.scanned == []
+
+
+DERIVED = """
+from __future__ import annotations
+import interaqt as iq
+from interaqt import Many
+
+@iq.dictionary
+class Limits:
+    most: int = 100
+
+@iq.entity
+class Basket:
+    id: int = iq.key()
+    labels: Many[Label] = iq.many(inverse="basket")
+    value: int = iq.Count(labels)
+    long: int = iq.Summation(labels, of=lambda label: label.size)
+
+@iq.entity
+class Kind:
+    id: int = iq.key()
+    weight: int = 0
+
+@iq.interaction
+class Put:
+    basket: Basket
+    kind: Kind
+
+@iq.entity
+class Item:
+    id: int = iq.key()
+    basket: Basket
+    kind: Kind = iq.one(on_delete="cascade")
+    put = iq.Transform(Put, lambda e: Item(basket=e.payload.basket, kind=e.payload.kind))
+
+@iq.entity
+class Label:
+    id: int = iq.key()
+    basket: Basket
+    size: int
+    at: int
+    made = iq.Transform(
+        Item,
+        lambda s: Label(basket=s.basket, size=s.kind.weight, at=s.id)
+        if 0 < s.kind.weight < Limits.most else None,
+    )
+
+MODELS = [Limits, Basket, Kind, Item, Label, Put]
+"""
+
+#: What is asked of items reads their kind, too.
+ASK = ["SELECT kind", "SELECT label"]
+#: What follows from what a kind is for all its items: what there should be and what there is, then one write.
+OF_ITEMS: Pins = {
+    "none yet": ["SELECT kind", "UPDATE kind", "SELECT item", *ASK, "INSERT label", "SUMS"],
+    "other ones": ["SELECT kind", "UPDATE kind", "SELECT item", *ASK, "UPDATE label", "SUMS"],
+    "none of them": ["SELECT kind", "UPDATE kind", "SELECT item", *ASK, "DELETE label", "SUMS"],
+    "what is global": ["SELECT limits", "UPDATE limits", "SELECT item", *ASK, "INSERT label", "SUMS"],
+    "new sources": ["INSERT interaction_event", "INSERT item", "SELECT kind", "INSERT label", "SUMS"],
+    "no sources": ["SELECT item", "SELECT label", "DELETE label", "SUMS", "DELETE item", "DELETE kind"],
+}
+
+
+@pytest.mark.parametrize("number", [2, 40])
+def test_what_follows_from_many_records_is_one_statement_of_each_kind(number: int, database: Database) -> None:
+    module = ModuleType("derived_costs")
+    sys.modules["derived_costs"] = module
+    exec(compile(DERIVED, "<costs>", "exec", dont_inherit=True), vars(module))
+    app = iq.Controller(iq.MonoSystem(database), module.MODELS)
+    app.setup(install=True)
+    storage, model = app.system.storage, module
+    kind = storage.create(model.Kind())
+    for _ in range(number):
+        storage.create(model.Item(basket=storage.create(model.Basket()), kind=kind))
+    baskets = storage.query(model.Basket).all()
+    scanned: list[str] = []
+
+    def cost(write: Callable[[], Any]) -> list[str]:
+        with database.recording() as recorder:
+            write()
+        # What is global concerns all items.
+        asked = [(sql, values) for sql, values in recorder.statements if "WHERE (1 = " not in sql]
+        scanned.extend(sql for sql, values in asked if scans(database, sql, values))
+        assert app.verify() == []
+        found = [shape(sql) for sql, _ in recorder.statements]
+        return found[found.index("BEGIN") + 1 : found.index("COMMIT")]
+
+    puts = [model.Put(basket=each, kind=kind) for each in baskets]
+    costs = {
+        "none yet": cost(lambda: storage.update(kind, weight=3)),
+        "other ones": cost(lambda: storage.update(kind, weight=4)),
+        "none of them": cost(lambda: storage.update(kind, weight=200)),
+        "what is global": cost(lambda: storage.update(storage.get(model.Limits), most=1000)),
+        "new sources": cost(lambda: app.dispatch_many(puts)),
+        "no sources": cost(lambda: storage.delete(kind)),
+    }
+    sums = ["UPDATE basket"] if not database.dialect.for_update else ["SELECT basket", "UPDATE basket"]
+    assert costs == {
+        write: [each for one in statements for each in (sums if one == "SUMS" else [one])]
+        for write, statements in OF_ITEMS.items()
+    }
+    assert scanned == []
+    assert storage.query(model.Label).count() == 0

@@ -86,11 +86,14 @@ class StampSpec(Written):
 
 @attrs.frozen(eq=False)
 class Stamp:
-    """A resolved stamp: ``property`` is written where ``attribute`` changes in the way that is meant."""
+    """A resolved stamp: ``property`` is written where ``attribute`` changes in the way that is meant.
+
+    ``own`` is none that a user declares: it says that an attribute was changed at all.
+    """
 
     property: Property | Reference
     attribute: Property | Reference
-    kind: Literal["at", "by", "actor", "count", "kept"]
+    kind: Literal["at", "by", "actor", "count", "own"]
     to: Any = ANY
     leaving: Any = ANY
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
@@ -10,13 +11,15 @@ import attrs
 from interaqt.core.callbacks import check_event_callback
 from interaqt.core.computations.aggregation import INT, Computation
 from interaqt.core.computations.rule import Rule
+from interaqt.core.computations.stamps import Stamp
 from interaqt.core.errors import InvalidComputation, Location, TraceError, being_declared, did_you_mean
 from interaqt.core.event import Event
-from interaqt.core.expressions import Expr, Root, all_of, negate
+from interaqt.core.expressions import BOOL, STR, Expr, Root, all_of, negate
 from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.core.parts import belongs, in_tables
 from interaqt.core.tracing import Branch, Construction, Leaf, Tree, coerce, trace
+from interaqt.core.types import ValueType
 
 __all__ = ["SOURCE", "Creation", "Derivation", "Transform", "Variant", "resolve_transform"]
 
@@ -35,7 +38,9 @@ class Transform(Computation, Generic[P]):
     retried, so it has no effects of its own.
 
     From an entity or relation, ``make`` is traced over its record: what it answers exists as
-    long as the source does and follows its changes.
+    long as the source does and follows its changes. What an interaction has changed of such a record
+    (``changes=``) follows no longer. One that somebody ended - ``deleted_by``, ``iq.DELETED``, by hand,
+    with a record that it refers to - stays away as long as its source goes on wanting it.
     """
 
     @overload
@@ -86,7 +91,9 @@ class Derivation(Rule):
     """A resolved Transform from a record: what of ``record`` exists for one ``Root(SOURCE)``.
 
     ``link`` and ``position`` are hidden attributes of the derived record: its source, and which
-    of the source's it is.
+    of the source's it is. ``own`` has, for each attribute that interactions change, the hidden one
+    which says that somebody has: then it does not follow its source. ``ended`` is one of the source's:
+    of this rule and others, which records somebody has ended, see :meth:`token`; None where nobody can.
     """
 
     record: RecordModel
@@ -95,6 +102,8 @@ class Derivation(Rule):
     link: Reference
     position: Property
     name: str
+    own: Mapping[str, Property] = {}
+    ended: Property | None = None
 
     root = SOURCE
 
@@ -104,6 +113,15 @@ class Derivation(Rule):
     @property
     def location(self) -> Location:
         return self.link.location
+
+    @cached_property
+    def follows(self) -> frozenset[str]:
+        """What is always as the source says: no interaction changes it."""
+        return frozenset(name for variant in self.variants for name in variant.values) - self.own.keys()
+
+    def token(self, index: int) -> str:
+        """What says in ``ended``, between spaces, that somebody has ended the ``index``-th record."""
+        return f"{self}#{index}"
 
     @property
     def makes_rows(self) -> bool:
@@ -182,7 +200,45 @@ def resolve_transform(model: Model, record: RecordModel, transform: Transform[An
     within = belongs(source, Root(SOURCE, table))
     kinds = {each.cls: each for each in record.kinds}
     variants = tuple(_variants(tree, (within,), record, kinds, subject, transform.location))
-    made.derivations.append(Derivation(made, table, variants, link, position, transform.name))
+    own = _own(made, {name for variant in variants for name in variant.values})
+    made.derivations.append(Derivation(made, table, variants, link, position, transform.name, own, _ended(table)))
+
+
+def _own(made: RecordModel, names: Iterable[str]) -> dict[str, Property]:
+    """What says of each of the named attributes, if interactions change it, that somebody has."""
+    found = {}
+    for name in sorted(names):
+        attribute = made.attributes[name]
+        assert isinstance(attribute, Property | Reference)
+        if attribute.changes:
+            hidden = f"{name}__own"
+            mark = made.attributes.get(hidden)
+            if not isinstance(mark, Property):
+                mark = made.attributes[hidden] = _late(made, hidden, BOOL, attribute.location, attribute.owner)
+                made.stamps.append(Stamp(mark, attribute, "own"))
+            found[name] = mark
+    return found
+
+
+def _ended(source: RecordModel) -> Property:
+    """Where a row remembers which of the records that follow from it were ended; it goes with the row."""
+    if source.ended is None:
+        source.ended = _late(source, "iq__ended", STR, source.location, source)
+        source.attributes[source.ended.name] = source.ended
+    return source.ended
+
+
+def _late(record: RecordModel, name: str, type: ValueType, location: Location, owner: RecordModel) -> Property:
+    return Property(
+        record=record,
+        owner=owner,
+        name=name,
+        location=location,
+        type=type.optional(),
+        column=name,
+        hidden=True,
+        late=True,
+    )
 
 
 def _variants(

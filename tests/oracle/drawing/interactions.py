@@ -67,13 +67,13 @@ class Interactions(Derivations):
             (cls, field)
             for cls in (*self.classes, *self.dictionaries)
             for field in cls.fields
-            if field.machine and self.may_change_again(field, act)
+            if field.machine and self.may_change_again(cls, field, act)
         ]
         if options:
             cls, field = self.pick(options)
             moves = self.pick(['"draft": "live"', '"draft": "live", "live": "gone"', '"live": "draft", "gone": "live"'])
             where = self.where(act, cls)
-            if self.chance(15) and not (cls.derived or cls.is_dictionary):
+            if self.chance(15) and not cls.is_dictionary:
                 moves = '"draft": "live", "live": iq.DELETED'
             elif self.chance(25):
                 test = self.condition([*paths(cls, "x", 1), *self.readable(act)])
@@ -82,16 +82,17 @@ class Interactions(Derivations):
             strict = ", strict=True" if self.chance(15) else ""
             field.changes.append(f"iq.on({act.name}, {{{moves}}}{where}{strict})")
 
-    def may_change_again(self, attribute: Field | Ref, act: Interaction) -> bool:
-        """Two changes of an attribute by one interaction are rare: of the same record they must agree."""
-        return not any(f"iq.on({act.name}," in each for each in attribute.changes) or self.chance(25)
+    def may_change_again(self, cls: Class, attribute: Field | Ref, act: Interaction) -> bool:
+        """Two changes of an attribute by one interaction are rare: they must agree. Of a dictionary there are none."""
+        once = any(f"iq.on({act.name}," in each for each in attribute.changes)
+        return not once or (not cls.is_dictionary and self.chance(25))
 
     def effect_set(self, act: Interaction) -> None:
         options = [
             (cls, field)
             for cls in (*self.classes, *self.dictionaries)
             for field in cls.fields
-            if field.settable and not field.counts and self.may_change(cls, field, act)
+            if field.settable and not field.counts and self.may_change_again(cls, field, act)
         ]
         if options:
             cls, field = self.pick(options)
@@ -112,18 +113,12 @@ class Interactions(Derivations):
             (cls, ref)
             for cls in (*self.classes, *self.dictionaries)
             for ref in cls.refs
-            if ref.stamp is None and not ref.counts and self.may_change(cls, ref, act)
+            if ref.stamp is None and not ref.counts and self.may_change_again(cls, ref, act)
         ]
         if options:
             cls, ref = self.pick(options)
             value = self.item(act, ref.target, ref.nullable and self.chance(60))
             ref.changes.append(f"iq.on({act.name}{self.where(act, cls)}, set=lambda e: {value})")
-
-    def may_change(self, cls: Class, attribute: Field | Ref, act: Interaction) -> bool:
-        """Nothing that follows from a source."""
-        if not self.may_change_again(attribute, act):
-            return False
-        return not (cls.derived and attribute.name in cls.given)
 
     def effect_create(self, act: Interaction) -> None:
         cls = self.pick(self.classes)
@@ -156,8 +151,7 @@ class Interactions(Derivations):
         return self.construction(cls, self.readable(act), roots, event=True, nested=True)
 
     def effect_end(self, act: Interaction) -> None:
-        options = [each for each in self.classes if not each.derived]
-        cls = self.pick(options)
+        cls = self.pick(self.classes)
         if self.chance(50):
             test = f"self == {self.item(act, cls)}"
         else:
