@@ -21,7 +21,7 @@ from interaqt.drivers.mysql_errors import is_retryable, violation
 from interaqt.drivers.mysql_reader import MySQLReader
 from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.pipeline import PipelinedTransaction
-from interaqt.drivers.pool import PooledDatabase
+from interaqt.drivers.pool import CANCELLING, PooledDatabase
 from interaqt.storage.capability import Anomaly, Capability
 from interaqt.storage.database import Executor, Violation
 
@@ -126,6 +126,16 @@ class MySQLDB(PooledDatabase[Session]):
 
     def _reader(self, session: Session) -> Executor:
         return MySQLReader(session)
+
+    def _discard(self, session: Session) -> None:
+        if session.interrupted:
+            # The server would go on with the statement, and hold what it has locked, until it looks for its client.
+            with contextlib.suppress(Exception):
+                arguments: Any = {**self.arguments, "connect_timeout": CANCELLING}
+                other: Any = pymysql.connect(**arguments)
+                with other:
+                    other.kill(session.connection.thread_id())
+        super()._discard(session)
 
     def _connect(self) -> Session:
         connection: Any = pymysql.connect(

@@ -84,6 +84,11 @@ class Session(PipelinedSession):
             return False
         return not readable and not failed
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether its user went away in the middle of an exchange, and not the connection."""
+        return self.broken and bool(self._pending)
+
     def close(self) -> None:
         with contextlib.suppress(Exception):
             if self.broken:

@@ -21,10 +21,13 @@ from interaqt.drivers.reader import PooledReader
 from interaqt.storage.capability import Capability
 from interaqt.storage.database import Database, Executor, Transaction
 
-__all__ = ["PooledDatabase"]
+__all__ = ["CANCELLING", "PooledDatabase"]
 
 #: Seconds after which a connection that nobody needed, or that is old, is closed when another comes back.
 IDLE, OLD = 600.0, 3600.0
+
+#: Seconds that telling the server to stop a statement may take whose user is gone.
+CANCELLING = 2
 
 S = TypeVar("S", bound=PipelinedSession)
 

@@ -24,6 +24,7 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from interaqt.drivers.pipeline import ConnectionLost, PipelinedSession, QueuedResult, unknown
+from interaqt.drivers.pool import CANCELLING
 from interaqt.storage.database import Recorder, Row
 
 __all__ = ["Session"]
@@ -81,7 +82,16 @@ class Session(PipelinedSession):
             return False
         return self._pgconn.status == ConnStatus.OK
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether its user went away in the middle of an exchange, and not the connection."""
+        return self.broken and bool(self._pending)
+
     def close(self) -> None:
+        with contextlib.suppress(Exception):
+            if self.interrupted:
+                # The server would go on with the statement, and hold what it has locked, until it has to answer.
+                self.connection.cancel_safe(timeout=CANCELLING)
         with contextlib.suppress(Exception):
             self.connection.close()
 
