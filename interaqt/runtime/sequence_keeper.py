@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SequenceKeeper"]
 
-#: Counters that are read at once.
+#: Counters that are brought up at once.
+BATCH = 5000
+
+#: How many counters are read where all are.
 _ALL = 2**31 - 1
 
 
@@ -81,9 +84,9 @@ class SequenceKeeper(Keeper[SequenceRule]):
             for *values, highest in found
             if highest is not None
         ]
-        if rows:
-            rows.sort(key=lambda row: str(row["scope"]))
-            self.planner.counters.raise_rows.run(executor, rows).fetchall()
+        rows.sort(key=lambda row: str(row["scope"]))
+        for some in range(0, len(rows), BATCH):
+            self.planner.counters.raise_rows.run(executor, rows[some : some + BATCH]).fetchall()
 
     def has_begun(self, executor: Executor) -> bool:
         """Whether there are counters, where there are numbers."""

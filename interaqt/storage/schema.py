@@ -9,7 +9,7 @@ from typing import Any, cast
 import attrs
 import peewee
 
-from interaqt.core.errors import ConstraintViolationError, NotInstalled, SetupError
+from interaqt.core.errors import ConstraintViolationError, InvalidEntity, NotInstalled, SetupError
 from interaqt.core.model import ONLY, Constant, Model, Property, RecordModel, Reference
 from interaqt.storage.catalogue import column_types, own_names
 from interaqt.storage.database import Database, Violation
@@ -48,6 +48,7 @@ class Schema:
         self.database = database
         self.dialect = database.dialect
         self._records: tuple[RecordModel, ...] = (*model.tables(), *internal)
+        _require_tables_apart(self._records)
         taken: set[str] = set()
         self._definitions = {record.table: TableDefinition(record, self.dialect, taken) for record in self._records}
         self._tables = {record.table: RecordTable(record) for record in self._records}
@@ -244,6 +245,21 @@ class Schema:
         known = {each.column: each for each in record.stored()}
         attributes = tuple(known[name] for name in violation.columns if name in known)
         return Guard(violation.constraint, violation.kind, record, attributes) if attributes else None
+
+
+def _require_tables_apart(records: Iterable[RecordModel]) -> None:
+    """Refuse a record that would be stored in a table of the framework's own, which come last."""
+    known: dict[str, RecordModel] = {}
+    for each in records:
+        other = known.setdefault(each.table, each)
+        if other is not each:
+            raise InvalidEntity(
+                f"{other} would be stored in the table {each.table!r}, which the framework keeps for itself",
+                code="entity.table_clash",
+                subject=other.name,
+                location=other.location,
+                hint="give the class another name",
+            )
 
 
 def _stored_record(record: RecordModel) -> StoredRecord:

@@ -232,3 +232,19 @@ def test_a_transform_from_records_gives_no_number(refuses: Refuses) -> None:
           leave it out
         """,
     )
+
+
+def test_the_table_of_counters_is_nobody_elses(refuses: Refuses) -> None:
+    refuses(
+        """
+        @iq.entity  # HERE
+        class SequenceCounter:
+            number: int = iq.ScopedSequence()
+        """,
+        """
+        InvalidEntity: [entity.table_clash]
+          shop.py:HERE, SequenceCounter
+          SequenceCounter would be stored in the table 'sequence_counter', which the framework keeps for itself
+          give the class another name
+        """,
+    )
