@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from interaqt.runtime.adjust import is_local, read_images, type_of
 from interaqt.runtime.completion import row_source
 from interaqt.runtime.custom_inputs import Given, InPython, converted
 from interaqt.runtime.custom_values import CustomValues
+from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Executor
 from interaqt.storage.moment import present
 from interaqt.storage.prepared import Image, PreparedRows
@@ -86,3 +87,7 @@ class Asking:
     def _converters(self) -> list[Any]:
         from_db = self.planner.schema.dialect.from_db
         return [from_db(each.type.optional(False)) for each in self._own]
+
+    def steps(self) -> Iterator[Step]:
+        if not self._local:
+            yield Step(self._statement.sql, f"what {self.rule} reads of a new row and of what it refers to")

@@ -293,14 +293,13 @@ class Changing:
             if watched or stamps or has_tables:
                 yield Step(rows.read(every)[0].sql, f"{why}: the present state, locked")
             yield Step(rows.update(every).sql, f"{why}: the next state{told}")
-            yield from self.planner.following(record, "update", watched)
+            yield from self.planner.listing.changed(record, watched)
 
     def ending_steps(self) -> Iterator[Step]:
         for record, changes in self._by_record().items():
             ended = [str(change) for change in changes if change.deletes]
             if ended:
-                yield Step(self.planner.rows(record).delete.sql, f"{', '.join(ended)}: what is DELETED then")
-                yield from self.planner.following(record, "delete")
+                yield from self.planner.listing.deletion(record, f"{', '.join(ended)}: what is DELETED then")
 
     def _by_record(self) -> Mapping[RecordModel, list[Change]]:
         found: dict[RecordModel, list[Change]] = {}

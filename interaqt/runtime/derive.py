@@ -138,4 +138,6 @@ class Derive(Reaction):
             yield Step(statement.sql, f"which {self.rule.source} records {self.rule} is derived from")
         yield Step(self.wanted.ask.sql, f"what {self.rule} should be")
         yield Step(self.wanted.look.sql, f"what {self.rule} is, unless its source is new")
-        yield Step(self.planner.rows(self.rule.record).insert.sql, f"{self.rule}: make what is missing")
+
+    def derives(self) -> Iterator[Derivation]:
+        yield self.rule

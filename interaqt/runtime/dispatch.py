@@ -300,7 +300,7 @@ class InteractionDispatch:
     # -- for explain
 
     def steps(self) -> Iterator[Step]:
-        yield Step(self.planner.rows(self.event_record).insert.sql, "the event record")
+        yield from self.planner.listing.creation(self.event_record, "the event record")
         yield from self.facts.steps()
 
 

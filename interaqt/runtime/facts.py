@@ -149,14 +149,18 @@ class Facts:
 
     def steps(self) -> Iterator[Step]:
         """Every statement that it may issue, in order, with those that follow indented."""
+        listing = self.planner.listing
         yield from self._changing.steps()
         for creation in self._creations:
-            yield Step(self.planner.rows(creation.record).insert.sql, f"{creation}: the record it makes")
-            yield from self.planner.following(creation.record.root, "create")
+            for kind in creation.record.kinds:
+                yield from listing.creation(kind, f"{creation}: the record it makes")
         yield from self._changing.ending_steps()
         for ending in self._endings:
-            yield Step(ending.delete.sql, f"{ending.rule}: the records it ends")
-            yield from self.planner.following(ending.rule.record, "delete")
+            has_others = bool(self.planner.rows(ending.rule.record).dependents)
+            if has_others:
+                yield Step(ending.search.sql, f"{ending.rule}: the records it ends, found")
+            sql = "" if has_others else ending.delete.sql
+            yield from listing.deletion(ending.rule.record, f"{ending.rule}: the records it ends", sql=sql)
 
 
 def _made(creation: Creation, found: Any) -> list[Record]:

@@ -7,10 +7,11 @@ others for ever. So the post is locked first, by a statement whose answer nobody
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.model import RecordModel
+from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Executor
 from interaqt.storage.prepared import KEY, Image
 
@@ -42,3 +43,7 @@ class HostLocks:
                 self._one[host].run(executor, {KEY: keys.pop()})
             elif keys:
                 self._several[host].run(executor, [{KEY: key} for key in sorted(keys)])
+
+    def steps(self) -> Iterator[Step]:
+        for host, statement in self._one.items():
+            yield Step(statement.sql, f"the {host} that it contributes to, locked")

@@ -6,13 +6,14 @@ one waits for the other and then finds it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.errors import IdentityConflictError, StorageError
 from interaqt.core.expressions import BOOL, Attr, Op, Param, Root, all_of
 from interaqt.core.model import RecordModel
+from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Overtaken
 from interaqt.storage.prepared import Image, Reader
 
@@ -159,3 +160,11 @@ class Identified:
 
     def _shown(self, row: Image) -> str:
         return ", ".join(f"{name} {row[name]!r}" for name in self._names)
+
+    def steps(self) -> Iterator[Step]:
+        """What may follow where one is there already."""
+        yield Step(self._find.sql, f"the {self.record} that is there already")
+        if self.identity.conflict != "keep" and self._others:
+            yield Step(self.planner.rows(self.table).read(self._others)[0].sql, "what it is, locked")
+        if self.identity.conflict == "update":
+            yield from self.planner.listing.change(self.table, self._others, "it becomes what is made")

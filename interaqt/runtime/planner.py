@@ -14,8 +14,6 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-import attrs
-
 from interaqt.core.computations import Rule
 from interaqt.core.model import Model, Property, RecordModel, Reference
 from interaqt.runtime.completion import Completion
@@ -23,8 +21,9 @@ from interaqt.runtime.graph import Graph
 from interaqt.runtime.identified import Identified
 from interaqt.runtime.keeper import Keeper, Part, Reach
 from interaqt.runtime.keepers import keeper_of
+from interaqt.runtime.listing import Listing
 from interaqt.runtime.memory import Memory
-from interaqt.runtime.reaction import Reaction, Step
+from interaqt.runtime.reaction import Reaction
 from interaqt.runtime.rows import RowStatements
 from interaqt.runtime.watching import Watching
 from interaqt.storage.counters import CounterStatements
@@ -167,19 +166,10 @@ class Planner:
 
     # -- for explain
 
-    def following(
-        self, record: RecordModel, kind: str, names: frozenset[str] = frozenset(), depth: int = 1
-    ) -> Iterator[Step]:
-        """The statements that a write may be followed by, those that depend on a change indented."""
-        if kind == "update":
-            reactions = self.updated(record, names) if names else ()
-        else:
-            reactions = self.created(record) if kind == "create" else self.deleted(record)
-        for reaction in reactions:
-            for step in reaction.steps():
-                yield attrs.evolve(step, depth=depth)
-            for host, watched in reaction.produces():
-                yield from self.following(host, "update", watched, depth + 1)
+    @property
+    def listing(self) -> Listing:
+        """What lists the statements that a write may come to."""
+        return Listing(self)
 
     # -- what each rule does
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from interaqt.core.computations import Rule
+from interaqt.core.computations import Derivation, Rule
 from interaqt.core.model import RecordModel
 from interaqt.storage.prepared import Image
 
@@ -52,4 +52,8 @@ class Reaction(ABC):
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         """The records and attributes that it changes, as far as anything depends on them."""
+        yield from ()
+
+    def derives(self) -> Iterator[Derivation]:
+        """The rules whose records it makes, changes and deletes."""
         yield from ()

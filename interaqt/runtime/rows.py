@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ from interaqt.core.types import Kind
 from interaqt.runtime.asking import Asking
 from interaqt.runtime.host_locks import HostLocks
 from interaqt.runtime.numbering import Numbering
-from interaqt.runtime.reaction import NEW
+from interaqt.runtime.reaction import NEW, Step
 from interaqt.storage.database import Executor, Result
 from interaqt.storage.prepared import KEY, Image, Prepared, PreparedRows, Reader, Stored
 
@@ -235,6 +235,18 @@ class RowStatements:
         # Who changes a host and then numbers a record of it has both in this order.
         must = dialect.reference_locks or (dialect.for_update and self._numbering is not None)
         return HostLocks(self.planner, self.record) if must else None
+
+    def creating(self, why: str) -> Iterator[Step]:
+        """Every statement that making a record may issue, in order."""
+        if self.host_locks is not None:
+            yield from self.host_locks.steps()
+        if self._numbering is not None:
+            yield Step(self.planner.counters.take.sql, f"the next number of a {self.record}")
+        for asking in self._asking:
+            yield from asking.steps()
+        yield Step(self.insert.sql, why)
+        if self.record.identity is not None:
+            yield from self.planner.identified(self.record).steps()
 
     # -- reading
 

@@ -12,7 +12,7 @@ import datetime as dt
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,6 +58,7 @@ class Session:
         """Whether the rest of the history is left out."""
         self.events = 0
         self.conflicts = Conflicts(database)
+        self._plans: dict[str, set[str]] = {}
         self._seen: dict[RecordModel, list[Any]] = {
             record: list(rows) for record, rows in self.interpreter.rows.items()
         }
@@ -114,7 +115,9 @@ class Session:
         self.conflicts.at = 0
         self.interpreter.keys = {}
         try:
-            outcome = eval(text, dict(self._real))
+            with self.storage.schema.database.recording() as recorder:
+                outcome = eval(text, dict(self._real))
+            self._require_listed(text, [sql for sql, _ in recorder.statements])
         except iq.InteraqtError as error:
             refused = error
         else:
@@ -180,6 +183,16 @@ class Session:
                             found[record, transform.name, keys[1](of), position] = keys[0](key)
         return found
 
+    def _require_listed(self, text: str, statements: Sequence[str]) -> None:
+        """What a dispatch writes is in its plan."""
+        act = re.match(r"dispatch\((\w+)", text)
+        if act is not None:
+            if act[1] not in self._plans:
+                steps = self.app.explain(vars(self.module)[act[1]]).steps
+                self._plans[act[1]] = {shape(step.sql) for step in steps}
+            written = {shape(sql) for sql in statements if sql.startswith(("INSERT", "UPDATE", "DELETE"))}
+            assert written <= self._plans[act[1]], f"{text}: {written - self._plans[act[1]]} is not in its plan"
+
     # -- comparing
 
     def check(self, *, whole: bool = False) -> None:
@@ -204,6 +217,12 @@ class Session:
             if not (isinstance(each.stored, float) and same(each.stored, each.expected))
         ]
         assert not differences, [str(each) for each in differences]
+
+
+def shape(sql: str) -> str:
+    """What a statement does to which table."""
+    table = re.search(r"(?:INTO|UPDATE|FROM|STRAIGHT_JOIN) [\"`](\w+)[\"`]", sql)
+    return f"{sql.split(None, 1)[0]} {table[1]}" if table is not None else sql.split(None, 1)[0]
 
 
 def _is_derived(effect: Any) -> bool:
