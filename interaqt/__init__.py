@@ -5,7 +5,7 @@ import typing as _typing
 
 from interaqt.builtins.conditions import Condition, condition
 from interaqt.core.asynchronous import Asynchronous
-from interaqt.core.causes import find_constraint_violation_error, has_error_code
+from interaqt.core.causes import find_constraint_violation_error, find_error, has_error_code
 from interaqt.core.computations import (
     DELETED,
     UNKNOWN,
@@ -43,6 +43,7 @@ from interaqt.core.errors import (
     ComputationError,
     ConditionRejected,
     ConstraintViolationError,
+    DatabaseError,
     DeclarationError,
     DeclarationWarning,
     DispatchError,
@@ -121,6 +122,7 @@ __all__ = [
     "Controller",
     "Count",
     "Custom",
+    "DatabaseError",
     "DeclarationError",
     "DeclarationWarning",
     "Difference",
@@ -199,6 +201,7 @@ __all__ = [
     "entity",
     "field",
     "find_constraint_violation_error",
+    "find_error",
     "has_error_code",
     "interaction",
     "key",

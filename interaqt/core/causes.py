@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from interaqt.core.errors import ConstraintViolationError, InteraqtError
 
-__all__ = ["find_constraint_violation_error", "has_error_code"]
+__all__ = ["find_constraint_violation_error", "find_error", "has_error_code"]
 
 
 def find_constraint_violation_error(error: BaseException | None) -> ConstraintViolationError | None:
@@ -14,9 +14,18 @@ def find_constraint_violation_error(error: BaseException | None) -> ConstraintVi
     return next((each for each in _chain(error) if isinstance(each, ConstraintViolationError)), None)
 
 
+def find_error(error: BaseException | None, code: str) -> InteraqtError | None:
+    """The nearest error with the code among an error and those that led to it; None where there is none.
+
+    The code is one of interaqt's, or a ``violation_code`` of the model.
+    """
+    found = (each for each in _chain(error) if isinstance(each, InteraqtError) and code in _codes(each))
+    return next(found, None)
+
+
 def has_error_code(error: BaseException | None, code: str) -> bool:
     """Whether an error, or one that led to it, has the code: an interaqt code, or a ``violation_code`` of the model."""
-    return any(isinstance(each, InteraqtError) and code in _codes(each) for each in _chain(error))
+    return find_error(error, code) is not None
 
 
 def _codes(error: InteraqtError) -> tuple[str | None, ...]:

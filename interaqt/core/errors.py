@@ -19,6 +19,7 @@ __all__ = [
     "ComputationError",
     "ConditionRejected",
     "ConstraintViolationError",
+    "DatabaseError",
     "DeclarationError",
     "DeclarationWarning",
     "DispatchError",
@@ -229,6 +230,17 @@ class StorageError(InteraqtError):
     default_code = "storage"
 
 
+class DatabaseError(StorageError):
+    """The database can't be reached, or refuses a statement, for a reason of its own; its error is ``__cause__``.
+
+    ``database.unreachable``, ``database.access_denied``, ``database.missing``: there is no
+    connection. ``database.too_deep``: a condition is nested more deeply than it takes.
+    ``database.statement``: any other statement that it does not take.
+    """
+
+    default_code = "database.statement"
+
+
 class CommitUnknown(StorageError):
     """The connection broke while a COMMIT was under way: it may have happened or not.
 
@@ -350,13 +362,17 @@ class ConditionRejected(GuardError):
 
 
 class TransactionRetryExhaustedError(DispatchError):
-    """A conflict came back at each of ``attempts`` attempts; the last one is ``__cause__``."""
+    """A conflict came back at each of ``attempts`` attempts; the last one is ``__cause__``.
+
+    ``isolation`` is the level that they had.
+    """
 
     default_code = "transaction.retry_exhausted"
 
-    def __init__(self, message: str, *, attempts: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, attempts: int, isolation: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.attempts = attempts
+        self.isolation = isolation
 
 
 class TransactionAbortedError(DispatchError):

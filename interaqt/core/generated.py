@@ -11,6 +11,8 @@ import linecache
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from interaqt.core.errors import TraceError
+
 __all__ = ["generated"]
 
 _serial = itertools.count(1)
@@ -20,7 +22,17 @@ def generated(name: str, source: str, names: Mapping[str, Any], title: str) -> C
     """The function ``name`` that the source defines, in which ``names`` are known; ``title`` says what it is for."""
     file = f"<interaqt {title} {next(_serial)}>"
     scope = dict(names)
-    exec(compile(source, file, "exec"), scope)
+    try:
+        code = compile(source, file, "exec")
+    except (SyntaxError, MemoryError, RecursionError) as error:
+        if isinstance(error, SyntaxError) and "too many nested" not in str(error):
+            raise
+        raise TraceError(
+            f"it is nested more deeply than Python can compile: {error}",
+            code="trace.too_deep",
+            hint="nest it less deeply: build a sum or an `and` of many parts flat, or in two steps",
+        ) from None
+    exec(code, scope)
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     function: Callable[..., Any] = scope[name]
     function.__source__ = source  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from interaqt.drivers.arguments import require_path
 from interaqt.drivers.embedded_server import EmbeddedServer
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_dialect import PostgreSQLDialect
@@ -19,6 +20,7 @@ from interaqt.drivers.postgresql_session import Session
 __all__ = ["EmbeddedPostgreSQLDB"]
 
 _TRIES = 5
+_NAME = "EmbeddedPostgreSQLDB"
 
 
 class EmbeddedPostgreSQLDB(PostgreSQLDB):
@@ -45,10 +47,10 @@ class EmbeddedPostgreSQLDB(PostgreSQLDB):
         pipeline: bool = True,
         timeout: float = 30.0,
     ) -> None:
-        directory = Path(tempfile.mkdtemp(prefix="interaqt-") if path is None else path)
+        directory = Path(tempfile.mkdtemp(prefix="interaqt-") if path is None else require_path(path, _NAME))
         self.server = EmbeddedServer(
             directory,
-            binaries=None if binaries is None else Path(binaries),
+            binaries=None if binaries is None else Path(require_path(binaries, _NAME)),
             user=user,
             durable=path is not None if durable is None else durable,
             temporary=path is None if temporary is None else temporary,

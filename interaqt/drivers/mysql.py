@@ -14,10 +14,11 @@ import attrs
 import pymysql
 from pymysql.constants import CLIENT
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import DatabaseError, StorageError
+from interaqt.drivers.arguments import wrong
 from interaqt.drivers.mysql_dialect import MySQLDialect
 from interaqt.drivers.mysql_dsn import connection_arguments
-from interaqt.drivers.mysql_errors import is_retryable, violation
+from interaqt.drivers.mysql_errors import is_retryable, told, unreachable, violation
 from interaqt.drivers.mysql_reader import MySQLReader
 from interaqt.drivers.mysql_session import Session
 from interaqt.drivers.pipeline import PipelinedTransaction
@@ -87,7 +88,7 @@ class MySQLDB(PooledDatabase[Session]):
         **arguments: Any,
     ) -> None:
         if flavor not in (None, *_OLDEST):
-            raise ValueError(f"flavor is one of {', '.join(_OLDEST)}, not {flavor!r}")
+            raise wrong("MySQLDB", f"flavor= is one of {', '.join(_OLDEST)}, not {flavor!r}", 'write flavor="MariaDB"')
         self.arguments = connection_arguments(dsn, arguments)
         self.lock_timeout = lock_timeout
         self._flavor = flavor
@@ -204,6 +205,12 @@ class MySQLDB(PooledDatabase[Session]):
 
     def is_retryable(self, error: BaseException) -> bool:
         return is_retryable(error)
+
+    def told(self, error: BaseException) -> DatabaseError | None:
+        return told(error)
+
+    def _unreachable(self, error: Exception) -> DatabaseError | None:
+        return unreachable(error)
 
     def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:
         seconds = self.lock_timeout if limit is None else _whole_seconds(limit)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import pymysql
+
+from interaqt.core.errors import did_you_mean
+from interaqt.drivers.arguments import require_text, wrong
+
 __all__ = ["connection_arguments"]
 
+_EXAMPLE = "mysql://user:password@host:3306/name"
+#: What ``pymysql.connect`` takes.
+_KNOWN = tuple(name for name in inspect.signature(pymysql.Connection).parameters if name != "self")
 _SCHEMES = ("mysql", "mariadb")
 _NUMBERS = frozenset({"connect_timeout", "read_timeout", "write_timeout"})
 _TEXTS = frozenset({"unix_socket", "bind_address", "program_name", "ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password"})
@@ -18,10 +27,16 @@ def connection_arguments(dsn: str | None, arguments: Mapping[str, Any]) -> dict[
     """The arguments of ``pymysql.connect``: those of the string, and above them those given by name."""
     found: dict[str, Any] = {}
     if dsn is not None:
-        found = _parsed(dsn)
+        try:
+            found = _parsed(require_text(dsn, "MySQLDB", "mysql://user@host/name"))
+        except ValueError as error:
+            raise wrong("MySQLDB", str(error), f"write {_EXAMPLE}", code="database.dsn") from None
+    unknown = [name for name in arguments if name not in _KNOWN]
+    if unknown:
+        raise wrong("MySQLDB", f"there is no argument {unknown[0]}=", did_you_mean(unknown[0], _KNOWN))
     found |= arguments
     if not found.get("database"):
-        raise ValueError("say which database: MySQLDB('mysql://user@host/name') or MySQLDB(database='name')")
+        raise wrong("MySQLDB", "it does not say which database", f"write {_EXAMPLE} or MySQLDB(database='name')")
     return found
 
 

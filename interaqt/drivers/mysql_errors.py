@@ -9,10 +9,11 @@ import re
 
 import pymysql
 
+from interaqt.core.errors import DatabaseError
 from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.storage.database import Violation
 
-__all__ = ["ends_connection", "is_retryable", "unless_mark", "violation"]
+__all__ = ["ends_connection", "is_retryable", "told", "unless_mark", "unreachable", "violation"]
 
 
 _ENDED = (
@@ -30,6 +31,10 @@ _RETRYABLE = frozenset(
         *_ENDED,
     }
 )  # fmt: skip
+
+_TOO_DEEP = 1436  # the stack of the server's thread is full
+_DENIED = (1044, 1045, 1698)
+_UNKNOWN_DATABASE = 1049
 
 _KINDS = {
     1062: "unique", 1586: "unique",
@@ -93,6 +98,37 @@ def violation(error: BaseException) -> Violation | None:
     found = _COLUMN.search(message)
     column = _plain(*found.groups()[-3:]) if found else ""
     return Violation(kind, table=table, columns=(column,) if column else ())
+
+
+def told(error: BaseException) -> DatabaseError | None:
+    """An error of the client library in the framework's words."""
+    if not isinstance(error, pymysql.MySQLError):
+        return None
+    message = f"the database does not take the statement: {_words(error)}"
+    if _number(error) == _TOO_DEEP:
+        return DatabaseError(
+            message, code="database.too_deep", hint="ask for less at once: nest the condition less deeply"
+        )
+    return DatabaseError(message)
+
+
+def unreachable(error: Exception) -> DatabaseError | None:
+    """Why there is no connection."""
+    if not isinstance(error, pymysql.MySQLError | OSError):
+        return None
+    message = f"there is no connection to the database: {_words(error)}"
+    number = _number(error) if isinstance(error, pymysql.MySQLError) else 0
+    if number in _DENIED:
+        return DatabaseError(message, code="database.access_denied", hint="the user or the password is another one")
+    if number == _UNKNOWN_DATABASE:
+        return DatabaseError(message, code="database.missing", hint="create it: CREATE DATABASE name")
+    return DatabaseError(
+        message, code="database.unreachable", hint="is the server running, and are host and port those of it?"
+    )
+
+
+def _words(error: BaseException) -> str:
+    return str(error.args[-1] if error.args else type(error).__name__)
 
 
 def _number(error: pymysql.MySQLError) -> int:

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import DatabaseError, StorageError
+from interaqt.drivers.arguments import require_pool
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.pipeline import PipelinedSession, PipelinedTransaction
 from interaqt.drivers.reader import PooledReader
@@ -39,8 +40,7 @@ class PooledDatabase(Database, Generic[S]):
     default_isolation, snapshot_isolation = "READ COMMITTED", "REPEATABLE READ"
 
     def __init__(self, pool_size: int, pipeline: bool, timeout: float) -> None:
-        if pool_size < 1:
-            raise ValueError(f"pool_size is at least 1, not {pool_size}")
+        require_pool(pool_size, timeout, type(self).__name__)
         self.pool_size = pool_size
         self.timeout = timeout
         self._pipelined = pipeline
@@ -61,6 +61,10 @@ class PooledDatabase(Database, Generic[S]):
     @abstractmethod
     def _connect(self) -> S:
         """A new connection, made ready."""
+
+    @abstractmethod
+    def _unreachable(self, error: Exception) -> DatabaseError | None:
+        """Why there is no connection, of an error of the client library."""
 
     @abstractmethod
     def _opening(self, isolation: str, read_only: bool) -> Sequence[str]:
@@ -94,6 +98,11 @@ class PooledDatabase(Database, Generic[S]):
         reader = PooledReader(self)
         try:
             yield reader
+        except Exception as error:
+            told = None if self.is_retryable(error) else self.told(error)
+            if told is None:
+                raise
+            raise told from error
         finally:
             reader.end()
 
@@ -128,7 +137,7 @@ class PooledDatabase(Database, Generic[S]):
                 try:
                     session = self._idle.pop()
                 except IndexError:
-                    session = self._connect()
+                    session = self._open()
                     self._sessions.add(session)
                 # A server that was restarted while the connection lay idle costs nobody a retry.
                 if session.alive():
@@ -138,6 +147,15 @@ class PooledDatabase(Database, Generic[S]):
         except BaseException:
             free.release()
             raise
+
+    def _open(self) -> S:
+        try:
+            return self._connect()
+        except Exception as error:
+            told = self._unreachable(error)
+            if told is None:
+                raise
+            raise told from error
 
     def _give(self, session: S) -> None:
         if session not in self._sessions:

@@ -9,10 +9,11 @@ from typing import Any, get_args
 import psycopg
 from psycopg.crdb import CrdbConnection
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import DatabaseError, StorageError
 from interaqt.drivers.pipeline import ConnectionLost, QueuedResult
 from interaqt.drivers.pool import PooledDatabase
 from interaqt.drivers.postgresql_dialect import PostgreSQLDialect
+from interaqt.drivers.postgresql_errors import readable, told, unreachable
 from interaqt.drivers.postgresql_session import Session
 from interaqt.storage.capability import Anomaly, Capability
 from interaqt.storage.database import Executor, Row, Violation
@@ -69,7 +70,7 @@ class PostgreSQLDB(PooledDatabase[Session]):
     )
 
     def __init__(self, dsn: str, *, pool_size: int = 10, pipeline: bool = True, timeout: float = 30.0) -> None:
-        self.dsn = dsn
+        self.dsn = readable(dsn, type(self).__name__)
         self.dialect = self._dialect()
         self.peewee = self.dialect.peewee
         super().__init__(pool_size, pipeline, timeout)
@@ -134,6 +135,12 @@ class PostgreSQLDB(PooledDatabase[Session]):
         # A plan made before a migration: the connection was dropped, another has none.
         stale_plan = error.sqlstate == "0A000" and "cached plan" in str(error)
         return error.sqlstate in _RETRYABLE or error.sqlstate.startswith("08") or stale_plan
+
+    def told(self, error: BaseException) -> DatabaseError | None:
+        return told(error)
+
+    def _unreachable(self, error: Exception) -> DatabaseError | None:
+        return unreachable(error)
 
     def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:
         value = "DEFAULT" if limit is None else f"{max(1, int(limit.total_seconds() * 1000))}"

@@ -15,9 +15,11 @@ from typing import Any
 
 import attrs
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import DatabaseError, StorageError
+from interaqt.drivers.arguments import require_path, require_seconds, wrong
 from interaqt.drivers.forking import abandon, forget_at_fork
 from interaqt.drivers.sqlite_dialect import SQLiteDialect
+from interaqt.drivers.sqlite_errors import told, unreachable
 from interaqt.drivers.sqlite_functions import register
 from interaqt.storage.capability import Capability
 from interaqt.storage.database import Database, Executor, Recorder, Row, Transaction, Violation, ended
@@ -59,8 +61,9 @@ class SQLiteDB(Database):
         self, path: str | os.PathLike[str] = ":memory:", timeout: float = 5.0, synchronous: str = "NORMAL"
     ) -> None:
         if synchronous not in _SYNCHRONOUS:
-            raise ValueError(f"synchronous is one of {', '.join(_SYNCHRONOUS)}, not {synchronous!r}")
-        self.path = os.fspath(path)
+            raise wrong("SQLiteDB", f"synchronous= is one of {', '.join(_SYNCHRONOUS)}, not {synchronous!r}")
+        require_seconds(timeout, "SQLiteDB")
+        self.path = require_path(path, "SQLiteDB")
         self.timeout = timeout
         self.synchronous = synchronous
         self.dialect = SQLiteDialect()
@@ -116,6 +119,11 @@ class SQLiteDB(Database):
             execute: Callable[..., sqlite3.Cursor] = connection.execute
             try:
                 yield _Executor(connection, _recorded(execute, self._recorders) if self._recorders else execute)
+            except sqlite3.Error as error:
+                found = None if self.is_retryable(error) else told(error)
+                if found is None:
+                    raise
+                raise found from error
             finally:
                 self._release(connection)
         finally:
@@ -147,11 +155,19 @@ class SQLiteDB(Database):
         try:
             return self._idle[-1] if self._in_memory else self._idle.pop()
         except IndexError:
-            connection = self._connect()
+            connection = self._open()
             self._connections.add(connection)
             if self._in_memory:
                 self._idle.append(connection)
             return connection
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.Error as error:
+            if self.is_retryable(error):
+                raise
+            raise unreachable(error, self.path) from error
 
     def _connect(self) -> sqlite3.Connection:
         # Connections go from thread to thread, never two at a time: a thread that ends leaves none.
@@ -216,6 +232,9 @@ class SQLiteDB(Database):
     def is_retryable(self, error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", None)
         return isinstance(error, sqlite3.OperationalError) and code is not None and code & 0xFF in (_BUSY, _LOCKED)
+
+    def told(self, error: BaseException) -> DatabaseError | None:
+        return told(error)
 
     def violation(self, error: BaseException) -> Violation | None:
         if not isinstance(error, sqlite3.IntegrityError):

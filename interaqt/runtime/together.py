@@ -185,7 +185,7 @@ class BusinessTransaction:
                 raise
         if error is raised:
             raise raised
-        raise error from raised
+        raise error from error.__cause__ or raised
 
     # -- its end
 

@@ -87,7 +87,10 @@ class Transactions:
         if unknown is not None:
             raise unknown
         raise TransactionRetryExhaustedError(
-            f"{name} met a conflict with other transactions at each of {attempts} attempts: {last}", attempts=attempts
+            f"{name} met a conflict with other transactions at each of {attempts} attempts: {last}",
+            attempts=attempts,
+            isolation=isolation or self.database.capability.default,
+            hint="do it again later, or change less in one transaction",
         ) from last
 
     def _attempt(self, tx: Transaction, work: Callable[[Run], T], at: dt.datetime | None) -> T:
@@ -109,7 +112,7 @@ class Transactions:
             error = self.undo(tx, raised)
             if error is raised:
                 raise
-            raise error from raised
+            raise error from error.__cause__ or raised
         return outcome
 
     def is_conflict(self, error: BaseException) -> bool:
@@ -129,8 +132,17 @@ class Transactions:
         if not isinstance(raised, Exception):
             return raised
         error = self._decisive(raised, failure)
-        violation = None if isinstance(error, InteraqtError) else self.database.violation(error)
-        return error if violation is None else self.storage.schema.violation(violation)
+        if isinstance(error, InteraqtError):
+            return error
+        violation = self.database.violation(error)
+        if violation is not None:
+            return self.storage.schema.violation(violation)
+        # What another attempt may heal is told when none is left.
+        told = None if self.is_conflict(error) else self.database.told(error)
+        if told is None:
+            return error
+        told.__cause__ = error
+        return told
 
     def _decisive(self, raised: Exception, failure: BaseException | None) -> BaseException:
         """What made an attempt fail: the error of the database, whatever a callback made of it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 import peewee
 
-from interaqt.core.errors import StorageError
+from interaqt.core.errors import DatabaseError, StorageError
 
 if TYPE_CHECKING:
     from interaqt.storage.capability import Capability
@@ -153,6 +153,10 @@ class Database(ABC):
     @abstractmethod
     def violation(self, error: BaseException) -> Violation | None:
         """The constraint that the error is about, if it is about one."""
+
+    def told(self, error: BaseException) -> DatabaseError | None:
+        """An error of the database's client library in the framework's words; None of any other error."""
+        return None
 
     def limit_waiting(self, tx: Executor, limit: dt.timedelta | None) -> None:  # noqa: B027 - nothing to do
         """Bound how long the next statements wait for another transaction's locks; None is as long as usual.

@@ -16,7 +16,7 @@ import psycopg
 import pymysql
 import pytest
 
-from interaqt.core.errors import CommitUnknown, StorageError, TransactionCapabilityError
+from interaqt.core.errors import CommitUnknown, DatabaseError, StorageError, TransactionCapabilityError
 from interaqt.drivers.pipeline import ConnectionLost
 from interaqt.drivers.postgresql import PostgreSQLDB
 from interaqt.drivers.postgresql_session import PREPARED_LIMIT
@@ -516,8 +516,10 @@ def test_a_network_that_fails_during_the_commit_leaves_it_unknown(pg: PostgreSQL
 
 def test_a_server_that_is_not_there_is_told_at_once() -> None:
     database = PostgreSQLDB("host=127.0.0.1 port=1 connect_timeout=2")
-    with pytest.raises(psycopg.OperationalError, match="connection"):
+    with pytest.raises(DatabaseError, match="there is no connection to the database") as caught:
         database.begin()
+    assert caught.value.code == "database.unreachable"
+    assert isinstance(caught.value.__cause__, psycopg.OperationalError)
     database.close()
 
 

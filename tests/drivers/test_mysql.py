@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 import interaqt as iq
-from interaqt.core.errors import CommitUnknown, InvalidValue, StorageError
+from interaqt.core.errors import CommitUnknown, DatabaseError, InvalidValue, SetupError, StorageError
 from interaqt.core.expressions import Attr, Const, Expr, Op, Param
 from interaqt.core.types import Kind, ValueType
 from interaqt.drivers.mysql import MySQLDB
@@ -210,8 +210,10 @@ def test_a_pool_that_is_used_up_says_so(db: MySQLDB) -> None:
 
 def test_a_server_that_is_not_there_is_told_at_once() -> None:
     database = MySQLDB("mysql://root@127.0.0.1:1/nothing?connect_timeout=2")
-    with pytest.raises(pymysql.OperationalError, match="connect"):
+    with pytest.raises(DatabaseError, match="connect") as caught:
         database.begin()
+    assert caught.value.code == "database.unreachable"
+    assert isinstance(caught.value.__cause__, pymysql.OperationalError)
     database.close()
 
 
@@ -376,7 +378,7 @@ def test_a_connection_string_says_what_arguments_would() -> None:
 
 @pytest.mark.parametrize("wrong", ["postgresql://h/a", "mysql://h", "mysql://h/a?colour=red"])
 def test_a_wrong_connection_string_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match=r"begins with|which database|has no 'colour'"):
+    with pytest.raises(SetupError, match=r"begins with|which database|has no 'colour'"):
         MySQLDB(wrong)
 
 

@@ -72,8 +72,10 @@ def test_a_conflict_that_a_condition_swallows_is_no_denial_either(gate: Gate, an
 @pytest.mark.parametrize("answer", [True, False])
 def test_nor_is_an_error_that_no_retry_heals(gate: Gate, answer: bool) -> None:
     gate.statement, gate.answer = NONSENSE, answer
-    with pytest.raises((psycopg.errors.UndefinedTable, pymysql.err.ProgrammingError)):
+    with pytest.raises(iq.DatabaseError, match="nowhere") as caught:
         gate.app.dispatch(gate.enter())
+    assert caught.value.code == "database.statement"
+    assert isinstance(caught.value.__cause__, psycopg.errors.UndefinedTable | pymysql.err.ProgrammingError)
     assert gate.attempts == 1
     assert gate.app.system.storage.query(iq.InteractionEvent).count() == 0
 

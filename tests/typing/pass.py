@@ -257,6 +257,7 @@ def keep(app: iq.Controller, order: Order) -> None:
     error = iq.find_constraint_violation_error(result.error)
     assert_type(error, iq.ConstraintViolationError | None)
     assert_type(iq.has_error_code(result.error, "PHONE_TAKEN"), bool)
+    assert_type(iq.find_error(result.error, "PHONE_TAKEN"), iq.InteraqtError | None)
 
 
 @iq.side_effect(Order, on=["create", "delete"])
