@@ -59,7 +59,7 @@ def test_a_batch(tmp_path: Path, on: list[str]) -> None:
 
 
 def test_a_rebuild(tmp_path: Path, on: list[str]) -> None:
-    assert len(lines(tmp_path, "rebuild", *on)) == 4
+    assert len(lines(tmp_path, "rebuild", *on)) == 2 * 4 + 1
 
 
 def test_several_processes(tmp_path: Path, on: list[str]) -> None:

@@ -269,31 +269,33 @@ class Controller:
         record: type,
         attribute: str | None = None,
         *,
-        batch: int = 1000,
+        batch: int | None = None,
         progress: Callable[[Progress], None] = lambda progress: None,
     ) -> int:
         """Work a derived value of all records of a class out anew, or, without ``attribute``, all of them.
 
-        It goes in batches, each a transaction of its own that locks ``batch`` records, so others
-        keep working meanwhile; ``progress`` is called after each. Answers how many records it
-        went through. For values of a computation that is new to a table that has records already,
+        It goes in batches of ``batch`` records, or of as many as take a part of a second. One in
+        which anything is wrong is a transaction of its own, so others keep working meanwhile, and
+        what is done stays done if a later one fails; ``progress`` is called after each. Answers how
+        many records it went through. For values of a computation that is new to a table that has records already,
         or that somebody changed by hand; :meth:`verify` says whether any are wrong.
         """
         return self._rebuilder.run(self.system.storage.record_of(record).root, attribute, batch, progress)
 
-    def verify(self) -> list[Difference]:
+    def verify(self, *, progress: Callable[[Progress], None] | None = None) -> list[Difference]:
         """Work every derived value out anew, as of one moment, and answer the differences from what is stored.
 
-        It is done in SQL, and by ``compute=`` of what Python computes. What a worker is to compute
-        or has failed to, see :meth:`tasks`, is left alone.
+        It is done in SQL, and by ``compute=`` of what Python computes; ``progress`` is called again
+        and again while it goes on. What a worker is to compute or has failed to, see
+        :meth:`tasks`, is left alone.
         """
         missing = self._dictionaries.differences()
         storage = self.system.storage
         if storage.transaction is not None:
-            return [*missing, *verify(self._planner, storage.transaction)]
+            return [*missing, *verify(self._planner, storage.transaction, progress)]
         tx = storage.database.begin(read_only=True)
         try:
-            return [*missing, *verify(self._planner, tx)]
+            return [*missing, *verify(self._planner, tx, progress)]
         finally:
             tx.rollback()
 

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import CustomRule, OwnCustomRule
 from interaqt.core.computations.rule import HOST, LINK
-from interaqt.core.expressions import TRUE, Attr, Root
+from interaqt.core.expressions import TRUE, Attr, Expr, Root
 from interaqt.core.model import RecordModel
 from interaqt.core.parts import belongs
 from interaqt.core.types import Kind
+from interaqt.runtime.anew import Anew, InPython
 from interaqt.runtime.compare import Compare, CompareFar
 from interaqt.runtime.concern import Concern
 from interaqt.runtime.custom import CustomUpdate
 from interaqt.runtime.custom_inputs import CustomInputs, converted
 from interaqt.runtime.custom_values import CustomValues
 from interaqt.runtime.graph import Path, reads_of
-from interaqt.runtime.keeper import Again, Difference, Keeper, Part, Reach
-from interaqt.runtime.pages import pages_of
+from interaqt.runtime.keeper import Difference, Keeper, Part, Reach
 from interaqt.runtime.requests import Forgetting, Requests
 from interaqt.runtime.updates import asking
+from interaqt.storage.convert import Convert
 from interaqt.storage.database import Executor
-from interaqt.storage.inputs import own_of
-from interaqt.storage.prepared import KEY
+from interaqt.storage.spans import OverSpan, Span, values_within
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Run
 
 __all__ = ["CustomKeeper"]
-
-#: How many hosts are compared at a time.
-BATCH = 500
 
 
 class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
@@ -110,11 +106,13 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
     def over(self) -> RecordModel:
         return self.rule.record
 
-    def again(self) -> Again:
+    at_once = 500
+
+    def anew(self) -> Anew:
         update = self.update
         if isinstance(update, Requests):
-            return update.request
-        return lambda run, keys: update.compute(run, dict.fromkeys(sorted(keys)))
+            return InPython(self.planner, self.over, update.request)
+        return InPython(self.planner, self.over, lambda run, keys: update.compute(run, dict.fromkeys(sorted(keys))))
 
     def quietly(self, run: Run, keys: Sequence[Any]) -> None:
         if isinstance(self.update, Requests):
@@ -122,29 +120,43 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
         else:
             self.update.compute(run, dict.fromkeys(keys), quietly=True)
 
-    def differences(self, executor: Executor) -> Iterator[Difference]:
-        host, property = self.rule.record, self.rule.property
+    def differences(self, executor: Executor, span: Span) -> Iterator[Difference]:
         options = self.rule.functions.asynchronous
         if options is not None and not options.repeatable:
             return
-        root = Root(HOST, host)
-        inputs, values = CustomInputs(self.planner, self.rule), CustomValues(self.rule)
+        rows = self._stored.run(executor, span).fetchall()
+        stored = {key: value for key, value, mine in (converted(row, self._converters) for row in rows) if mine}
+        if not stored:
+            return
+        given = self._inputs.ask(executor, list(stored))()
+        # What is asked for is not done yet.
+        unfinished = self._unfinished(executor, list(stored)) if options is not None else set()
+        for key, value in stored.items():
+            if key not in unfinished:
+                expected = self._values.computed(given[key])[0]
+                if not self._agree(value, expected):
+                    yield Difference(str(self.rule), key, value, expected)
+
+    @cached_property
+    def _stored(self) -> OverSpan:
+        root, property = Root(HOST, self.over), self.rule.property
         # A worker is asked of the records of one kind alone; what others in the table have is as at first.
-        is_one = belongs(property.owner, root) if options is not None else TRUE
-        statement = own_of(self.planner.statements, root, [Attr(root, property.name, property.type), is_one])
+        is_one = TRUE if self.rule.functions.asynchronous is None else belongs(property.owner, root)
+        exprs: list[Expr] = [root, Attr(root, property.name, property.type), is_one]
+        return values_within(self.planner.statements, root, exprs)
+
+    @cached_property
+    def _converters(self) -> list[Convert | None]:
         from_db = self.planner.schema.dialect.from_db
-        converters = [from_db(host.key.type), from_db(property.type.optional(False)), None]
-        for keys in pages_of(self.planner, host, BATCH, lambda: nullcontext(executor)):
-            rows = statement.run(executor, [{KEY: key} for key in keys]).fetchall()
-            stored = {key: value for key, value, mine in (converted(row, converters) for row in rows) if mine}
-            given = inputs.ask(executor, keys)()
-            # What is asked for is not done yet.
-            unfinished = self._unfinished(executor, keys) if options is not None else set()
-            for key in keys:
-                if key in stored and key not in unfinished:
-                    expected = values.computed(given[key])[0]
-                    if not self._agree(values, stored[key], expected):
-                        yield Difference(str(self.rule), key, stored[key], expected)
+        return [from_db(self.over.key.type), from_db(self.rule.property.type.optional(False)), None]
+
+    @cached_property
+    def _inputs(self) -> CustomInputs:
+        return CustomInputs(self.planner, self.rule)
+
+    @cached_property
+    def _values(self) -> CustomValues:
+        return CustomValues(self.rule)
 
     def _unfinished(self, executor: Executor, keys: Sequence[Any]) -> set[Any]:
         hosts = {str(key): key for key in keys}
@@ -152,8 +164,8 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
         found = self.planner.queue.unfinished.run(executor, rows, {"attribute": str(self.rule)}).fetchall()
         return {hosts[host] for (host,) in found}
 
-    def _agree(self, values: CustomValues, stored: Any, expected: Any) -> bool:
+    def _agree(self, stored: Any, expected: Any) -> bool:
         if self.rule.property.type.kind is Kind.FLOAT and stored is not None and expected is not None:
             # The order of adding shows in the last digits of a float.
             return math.isclose(stored, expected, rel_tol=1e-9, abs_tol=1e-9)
-        return values.same(self.rule.property, stored, expected)
+        return self._values.same(self.rule.property, stored, expected)

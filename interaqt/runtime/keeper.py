@@ -14,20 +14,19 @@ import attrs
 
 from interaqt.core.computations import Rule
 from interaqt.core.model import RecordModel
+from interaqt.runtime.anew import Anew
 from interaqt.runtime.graph import Path
 from interaqt.storage.database import Executor
+from interaqt.storage.spans import Span
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.reaction import Reaction
     from interaqt.runtime.run import Run
 
-__all__ = ["Again", "Difference", "Keeper", "Part", "Reach"]
+__all__ = ["Difference", "Keeper", "Part", "Reach"]
 
 R = TypeVar("R", bound=Rule)
-
-#: Works out anew what follows for rows of the given keys.
-Again = Callable[["Run", Sequence[Any]], None]
 
 
 @attrs.frozen
@@ -95,10 +94,13 @@ class Keeper(ABC, Generic[R]):
     @property
     @abstractmethod
     def over(self) -> RecordModel:
-        """The record of whose rows :meth:`again` takes the keys."""
+        """The record of whose rows there are spans for :meth:`anew` and :meth:`differences`."""
+
+    at_once: int | None = 10_000
+    """How many rows are compared at a time; None where they are not taken by spans."""
 
     @abstractmethod
-    def again(self) -> Again:
+    def anew(self) -> Anew:
         """What works it out anew, as for :class:`~interaqt.runtime.rebuild.Rebuilder`."""
 
     def quietly(self, run: Run, keys: Sequence[Any]) -> None:
@@ -106,5 +108,5 @@ class Keeper(ABC, Generic[R]):
         raise NotImplementedError(f"{self.rule} is told of")
 
     @abstractmethod
-    def differences(self, executor: Executor) -> Iterator[Difference]:
-        """Where what is stored is not what it should be by what else is stored."""
+    def differences(self, executor: Executor, span: Span) -> Iterator[Difference]:
+        """Where what is stored is not what it should be by what else is stored, of the rows in a span."""

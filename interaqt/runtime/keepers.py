@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interaqt.core.computations import (
@@ -19,14 +20,16 @@ from interaqt.core.computations import (
     ValueRule,
 )
 from interaqt.core.computations.rule import HOST
+from interaqt.core.expressions import Expr
 from interaqt.core.model import Property, RecordModel
 from interaqt.runtime.adjust import Adjust
+from interaqt.runtime.anew import Anew, InPython, InSQL
 from interaqt.runtime.compare import Compare, CompareFar
 from interaqt.runtime.custom_keeper import CustomKeeper
 from interaqt.runtime.derive import Derive
 from interaqt.runtime.graph import Path
-from interaqt.runtime.hosts import HostUpdate, assigned
-from interaqt.runtime.keeper import Again, Difference, Keeper, Part, Reach
+from interaqt.runtime.hosts import assigned
+from interaqt.runtime.keeper import Difference, Keeper, Part, Reach
 from interaqt.runtime.own import OwnFar
 from interaqt.runtime.recount import Recount
 from interaqt.runtime.sequence_keeper import SequenceKeeper
@@ -34,6 +37,7 @@ from interaqt.runtime.spread import Spread
 from interaqt.runtime.wanted import Wanted
 from interaqt.storage.database import Executor
 from interaqt.storage.prepared import KEY
+from interaqt.storage.spans import OverSpan, Span, differing
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -52,23 +56,34 @@ class _ValueKeeper(Keeper[V]):
     def over(self) -> RecordModel:
         return self.rule.record
 
-    def again(self) -> Again:
-        return HostUpdate(self.planner, [self.rule]).again
+    def anew(self) -> Anew:
+        return InSQL(self.planner, self.rule)
 
     def quietly(self, run: Run, keys: Sequence[Any]) -> None:
         assignments = assigned([self.rule], self.rule.recomputed)
         statement = self.planner.statements.assign_rows(self.rule.record, HOST, assignments, ())
         statement.run(run.tx, [{KEY: key} for key in keys])
 
-    def differences(self, executor: Executor) -> Iterator[Difference]:
-        expected = assigned([self.rule], self.rule.expected)
-        statement = self.planner.statements.differing(self.rule.record, HOST, expected)
-        for key, *cells in statement.run(executor, {}).fetchall():
+    def differences(self, executor: Executor, span: Span) -> Iterator[Difference]:
+        expected = self._expected
+        for key, *cells in self._differing.run(executor, span).fetchall():
             found = self._value(self.rule.record.key, key)
             for each, stored, wanted in zip(expected, cells[::2], cells[1::2], strict=True):
                 values = self._value(each, stored), self._value(each, wanted)
                 if values[0] != values[1]:
                     yield Difference(str(each), found, *values)
+
+    @cached_property
+    def _expected(self) -> dict[Property, Expr]:
+        return assigned([self.rule], self.rule.expected)
+
+    @cached_property
+    def _differing(self) -> OverSpan:
+        # Where what is kept is right, the value is to follow from it as it is: nothing is worked out twice.
+        telling = {each: self.rule.expected(each) for each in self.rule.kept}
+        if self.rule.value is not None:
+            telling[self.rule.property] = self.rule.value
+        return differing(self.planner.statements, self.rule.record, HOST, self._expected, telling)
 
     def _value(self, attribute: Property, stored: Any) -> Any:
         convert = self.planner.schema.dialect.from_db(attribute.type.optional())
@@ -168,11 +183,13 @@ class _DerivationKeeper(Keeper[Derivation]):
     def _derive(self, paths: tuple[Path, ...] = (), near: bool = True) -> Part:
         return Part(("derive", self.rule), self.rule, lambda _: Derive(self.planner, self.rule, paths, near))
 
+    at_once = None
+
     @property
     def over(self) -> RecordModel:
         return self.rule.source
 
-    def again(self) -> Again:
+    def anew(self) -> Anew:
         reaction = Derive(self.planner, self.rule, (), near=True)
         key = self.rule.source.key.name
 
@@ -180,9 +197,9 @@ class _DerivationKeeper(Keeper[Derivation]):
             # As after a change of each source: what there is is compared with what there should be.
             reaction.run(run, [({key: each}, {key: each}) for each in keys])
 
-        return bring
+        return InPython(self.planner, self.rule.source, bring)
 
-    def differences(self, executor: Executor) -> Iterator[Difference]:
+    def differences(self, executor: Executor, span: Span) -> Iterator[Difference]:
         wanted = Wanted(self.planner, self.rule)
         present = wanted.all_present(executor)
         for source, said in wanted.all(executor):

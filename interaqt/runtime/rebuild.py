@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import attrs
+from collections.abc import Sequence
 
 from interaqt.core.computations import Rule
 from interaqt.core.errors import InvalidQuery, did_you_mean
 from interaqt.core.model import RecordModel
-from interaqt.runtime.pages import pages_of
+from interaqt.runtime.anew import Anew
+from interaqt.runtime.spans import Progress, Report, counted, spans_of
 from interaqt.runtime.transaction import Transactions
+from interaqt.storage.moment import during
 
 __all__ = ["Progress", "Rebuilder"]
 
-
-@attrs.frozen
-class Progress:
-    """How far a rebuild has come: ``done`` of ``total`` records of ``attribute``."""
-
-    attribute: str
-    done: int
-    total: int
+#: How many rows a batch reads, about, where it must read all that its rows are worked out from.
+READ = 50_000
 
 
 class Rebuilder:
@@ -32,13 +26,13 @@ class Rebuilder:
         self._planner = transactions.planner
         self._storage = transactions.storage
 
-    def run(self, record: RecordModel, name: str | None, batch: int, progress: Callable[[Progress], None]) -> int:
+    def run(self, record: RecordModel, name: str | None, batch: int | None, progress: Report) -> int:
         """Rebuild one value of a record, or all of them; answers how many records were gone through.
 
-        Each batch is a transaction that locks its records only. What depends on a value that
-        changes is brought up to date with it.
+        Each batch in which anything is wrong is a transaction, which locks its records only. What
+        depends on a value that changes is brought up to date with it.
         """
-        if batch < 1:
+        if batch is not None and batch < 1:
             raise InvalidQuery(f"batch is at least 1, not {batch}", code="rebuild.batch")
         return sum(self._rebuild(rule, batch, progress) for rule in self._rules(record, name))
 
@@ -55,13 +49,26 @@ class Rebuilder:
             rules = [known[name]]
         return sorted(rules, key=self._planner.graph.level)
 
-    def _rebuild(self, rule: Rule, batch: int, progress: Callable[[Progress], None]) -> int:
+    def _rebuild(self, rule: Rule, batch: int | None, progress: Report) -> int:
         keeper = self._planner.keeper(rule)
-        source, work = keeper.over, keeper.again()
-        total = self._storage.query(source.cls).count()
+        anew, reading = keeper.anew(), self._storage.executor
+        with reading() as executor:
+            total = counted(self._planner, keeper.over, executor)
+        size = batch or self._size(anew, total)
         done = 0
-        for keys in pages_of(self._planner, source, batch, self._storage.executor):
-            self._transactions.run(lambda run, keys=keys: work(run, keys), f"rebuild {rule}")  # type: ignore[misc]
-            done += len(keys)
+        for span in spans_of(self._planner, keeper.over, size, reading):
+            with reading() as executor, during(self._storage.clock()):
+                is_right = anew.is_right(executor, span)
+            if not is_right:
+                self._transactions.run(lambda run, span=span: anew.run(run, span), f"rebuild {rule}")  # type: ignore[misc]
+            done = done + size if span.upto is not None else max(total, done)
             progress(Progress(str(rule), done, max(total, done)))
         return done
+
+    def _size(self, anew: Anew, total: int) -> int:
+        """How many rows a batch takes: as many as can be locked, or read for, in a part of a second."""
+        if anew.beside is None:
+            return anew.most
+        with self._storage.executor() as executor:
+            read = counted(self._planner, anew.beside, executor)
+        return max(1, min(anew.most, READ * total // max(read, 1)))

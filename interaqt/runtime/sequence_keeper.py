@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import SequenceRule
 from interaqt.core.model import RecordModel
-from interaqt.runtime.keeper import Again, Difference, Keeper, Part, Reach
+from interaqt.runtime.anew import Anew, InPython
+from interaqt.runtime.keeper import Difference, Keeper, Part, Reach
 from interaqt.runtime.numbering import Numbering, Scopes
 from interaqt.storage.counters import NumberStatements
 from interaqt.storage.database import Executor
 from interaqt.storage.prepared import KEY
+from interaqt.storage.spans import Span
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -45,13 +47,15 @@ class SequenceKeeper(Keeper[SequenceRule]):
     def changed(self, reach: Reach) -> Iterator[Part]:
         yield from ()
 
+    at_once = None
+
     @property
     def over(self) -> RecordModel:
         return self.rule.record
 
     # -- mending
 
-    def again(self) -> Again:
+    def anew(self) -> Anew:
         """Numbers records that have none, once the counters of their scopes have come as far as other numbers."""
         rule, statements = self.rule, self._statements
         numbering = Numbering(self.planner, [rule])
@@ -68,7 +72,7 @@ class SequenceKeeper(Keeper[SequenceRule]):
             for image in images:
                 run.update(rule.record, image[KEY], {rule.name: image[rule.name]})
 
-        return bring
+        return InPython(self.planner, self.over, bring)
 
     def install(self, executor: Executor) -> None:
         """Let the counters begin after the numbers that there are, before any was given."""
@@ -96,7 +100,7 @@ class SequenceKeeper(Keeper[SequenceRule]):
 
     # -- checking
 
-    def differences(self, executor: Executor) -> Iterator[Difference]:
+    def differences(self, executor: Executor, span: Span) -> Iterator[Difference]:
         rule, statements = self.rule, self._statements
         convert_key = self.planner.schema.dialect.from_db(rule.record.key.type)
         for (key,) in statements.missing.run(executor, {}).fetchall():

@@ -193,13 +193,6 @@ class Statements:
         query = query.where(self._at_present(condition, root, table))
         return self.prepared(self._locked(query.order_by(column(table, record.key))) if lock else query)
 
-    def pages(self, record: RecordModel, size: int) -> tuple[Prepared, Prepared]:
-        """SELECT the first ``size`` keys, and those that follow the slot ``key``."""
-        table = self.schema.table(record)
-        key = column(table, record.key)
-        query = table.select(key).order_by(key).limit(size)
-        return self.prepared(query), self.prepared(query.where(key > self._slot(KEY, record.key.type)))
-
     def reaching(
         self,
         record: RecordModel,
@@ -345,27 +338,6 @@ class Statements:
         totals = [self.schema.dialect.sum(self.node(each, bindings, leaf, lock=True), each.type) for each in sums]
         key = rows.column(KEY)
         return PreparedRows(peewee.Select([rows.source], [key, *totals]).group_by(key), rows, self.schema)
-
-    def differing(self, host: RecordModel, root: str, expected: Mapping[Property, Expr]) -> Prepared:
-        """SELECT key, stored and expected value of the host rows where any two differ."""
-        table = self.schema.alias(host, "host")
-        key = column(table, host.key)
-        columns: list[peewee.Node] = [key]
-        conditions = []
-        for each, expr in expected.items():
-            stored, wanted = column(table, each), self.node(expr, {root: Row(table)})
-            columns += [stored, wanted]
-            conditions.append(self._differ(stored, wanted, each.type))
-        condition = template("(" + " OR ".join(f"{{{index}}}" for index in range(len(conditions))) + ")", *conditions)
-        return self.prepared(peewee.Select([table], columns).where(condition).order_by(key))
-
-    def _differ(self, stored: peewee.Node, wanted: peewee.Node, type: ValueType) -> peewee.Node:
-        if type.kind is Kind.FLOAT:
-            # The order of adding shows in the last digits of a float.
-            text = "COALESCE(ABS({0} - {1}) > 1e-9 * (1.0 + ABS({1})), ({0} IS NULL) <> ({1} IS NULL))"
-        else:
-            text = self.schema.dialect.null_safe["ne"]
-        return template(text, stored, wanted)
 
     # -- parts
 

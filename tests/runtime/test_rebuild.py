@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -88,3 +89,91 @@ def test_what_a_computation_keeps_for_itself_is_nobody_elses_to_read(site: Site)
         site.storage.query(Post).where(lambda post: post.popular__matching > 0)  # type: ignore[attr-defined]
     assert "Post has no attribute 'popular__matching'" in str(refused.value)
     assert "popular__matching" not in refused.value.hint
+
+
+def sent(site: Site, *, batch: int | None) -> list[tuple[str, tuple[Any, ...]]]:
+    with site.database.recording() as recorder:
+        site.app.rebuild(Post, "recent_likes", batch=batch)
+    return recorder.statements
+
+
+def test_what_is_right_is_only_read_by_two_statements_for_each_batch(site: Site) -> None:
+    assert len(sent(site, batch=2)) == 1 + 2 * 3
+    assert all(sql.startswith("SELECT") and "FOR UPDATE" not in sql for sql, _ in sent(site, batch=2))
+    # One more says how many records it is worked out from, and so of how many records a batch is.
+    assert len(sent(site, batch=None)) == 2 + 2
+
+
+def test_a_batch_in_which_something_is_wrong_is_one_transaction_without_a_key_of_its_records(site: Site) -> None:
+    site.spoil('UPDATE "post" SET "recent_likes" = -1 WHERE "id" = 3')
+    statements = sent(site, batch=2)
+    assert site.app.verify() == []
+    locks = 1 if site.database.capability.row_locks else 0
+    begin_update_commit = 3
+    assert len(statements) == 1 + 2 * 3 + begin_update_commit + locks
+    (update,) = (values for sql, values in statements if sql.startswith("UPDATE"))
+    assert {value for value in update if isinstance(value, int) and value < 100} >= {2, 4}
+
+
+def test_what_is_done_stays_done_where_a_rebuild_is_broken_off(site: Site) -> None:
+    site.spoil('UPDATE "post" SET "recent_likes" = -1')
+
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        site.app.rebuild(Post, "recent_likes", batch=2, progress=stop)
+    assert [each.key for each in site.app.verify()] == [3, 4, 5]
+    site.app.rebuild(Post, "recent_likes")
+    assert site.app.verify() == []
+
+
+def test_verifying_says_how_far_it_is(site: Site) -> None:
+    seen: list[Progress] = []
+    assert site.app.verify(progress=seen.append) == []
+    assert Progress("Post.like_count", 5, 5) in seen
+    assert Progress("User.likes_given", 7, 7) in seen
+
+
+@iq.entity
+class Tag:
+    id: int = iq.key()
+    length: int
+
+    @iq.computed(stored=True)
+    def doubled(self) -> int:
+        return self.length * 2
+
+
+@iq.entity
+class Token:
+    id: uuid.UUID = iq.key()
+    length: int
+
+    @iq.computed(stored=True)
+    def doubled(self) -> int:
+        return self.length * 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 7])
+def test_keys_of_any_type_are_gone_through_in_their_order(database: Any, size: int) -> None:
+    app = iq.Controller(iq.MonoSystem(database), [Tag, Token])
+    app.setup(install=True)
+    for length in range(6):
+        app.system.storage.create(Tag(length=length))
+        app.system.storage.create(Token(length=length))
+    transaction = database.begin()
+    for table in ("tag", "token"):
+        transaction.execute(f'UPDATE "{table}" SET "doubled" = -1', ())
+    transaction.commit()
+    assert len(app.verify()) == 12
+    seen: list[Progress] = []
+    assert app.rebuild(Tag, batch=size, progress=seen.append) == app.rebuild(Token, batch=size) == 6
+    assert [each.done for each in seen] == [*range(size, 6, size), 6]
+    assert app.verify() == []
+
+
+def test_a_table_without_records_is_rebuilt_in_no_time(database: Any) -> None:
+    app = iq.Controller(iq.MonoSystem(database), [Tag])
+    app.setup(install=True)
+    assert app.rebuild(Tag) == 0

@@ -110,6 +110,10 @@ class AggregateRule(HostRule):
 
     def recomputed(self, kept: Property) -> Expr:
         each = next(each for each in self.sums if each.property is kept)
+        match each.contribution:
+            # Records that add nothing need not even be looked at.
+            case Op(name="case", args=(condition, value, Const(value=zero))) if not zero:
+                return self.over("sum", value, condition, each.contribution.type)
         return self.over("sum", each.contribution, None, each.contribution.type)
 
 

@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeVar, cast
 
 import attrs
 
-from interaqt.core.computations.aggregation import Computation
+from interaqt.core.computations.aggregation import BOOL, Computation
 from interaqt.core.computations.own import OwnRule, reads_key
 from interaqt.core.computations.rule import HOST
 from interaqt.core.errors import InvalidComputation, Location, being_declared
-from interaqt.core.expressions import TRUE, Attr, Const, Expr, Root, case, replace
+from interaqt.core.expressions import TRUE, Attr, Const, Expr, Op, Root, all_of, case, negate, replace
 from interaqt.core.model import Property
 from interaqt.core.moments import NOW
 from interaqt.core.next_change import ChangesAlways, depends_on_time, next_change
@@ -91,6 +91,18 @@ class RealTimeRule(OwnRule):
         """As of the moment of which the value is."""
         then = Attr(Root(HOST, self.record), self.at.name, NOW.type)
         return replace(self.recomputed(kept), lambda node: then if node == NOW else None)
+
+    def sufficient(self, kept: Property) -> Expr:
+        """An older moment will do where what is stored is right for it."""
+        if kept is not self.at:
+            return self.recomputed(kept)
+        row = Root(HOST, self.record)
+        at = Attr(row, self.at.name, self.at.type)
+        agree = (
+            Op("eq", (Attr(row, each.name, each.type), self.expected(each)), BOOL)
+            for each in (self.property, self.until)
+        )
+        return case(all_of(negate(Op("is_null", (at,), BOOL)), *agree), at, NOW)
 
 
 def resolve_real_time(property: Property, spec: RealTimeSpec) -> RealTimeRule:

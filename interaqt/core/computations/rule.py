@@ -105,6 +105,10 @@ class ValueRule(Rule):
         """What a kept property should be by what is stored."""
         return self.recomputed(kept)
 
+    def sufficient(self, kept: Property) -> Expr:
+        """What a kept property has to be so that it need not be written when it is worked out anew."""
+        return self.recomputed(kept)
+
     @builtins.property
     def index(self) -> Index | None:
         """What finds the records that it looks up, where their columns alone say which."""
