@@ -2,15 +2,18 @@
 
 On MySQL and MariaDB whoever inserts a like holds its post against every change, together with all
 others who do the same at that moment; then each of them wants to change it, and waits for the
-others for ever. So the post is locked first, by a statement whose answer nobody waits for.
+others for ever. So the post is locked first, by a statement whose answer nobody waits for. What the
+like's contribution is read of, such as its user, comes before that: who changes the user goes from
+there to the posts of the likes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interaqt.core.model import RecordModel
+from interaqt.core.computations import Rule
+from interaqt.core.model import Constant, RecordModel, Reference
 from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Executor
 from interaqt.storage.prepared import KEY, Image
@@ -29,21 +32,45 @@ class HostLocks:
         rules = [rule for reaction in planner.created(record) for rule in reaction.rules]
         self._via = tuple(dict.fromkeys(each.via for each in rules if each.via is not None and each.source is record))
         hosts = {each.target.root for each in self._via}
+        self._read = tuple(each for each in _read_of(planner, rules, record) if each.target.root not in hosts)
+        self._keep = {each.target.root: planner.statements.keep_rows(each.target.root) for each in self._read}
         self._one = {host: planner.statements.read(host, (host.key,), lock=True) for host in hosts}
         self._several = {host: planner.statements.read_rows(host, (host.key,)) for host in hosts}
 
     def lock(self, executor: Executor, images: Sequence[Image]) -> None:
         """Lock those that the images name."""
-        found: dict[RecordModel, set[Any]] = {}
-        for reference in self._via:
-            keys = found.setdefault(reference.target.root, set())
-            keys.update(image[reference.name] for image in images if image.get(reference.name) is not None)
-        for host, keys in found.items():
+        for read, keys in sorted(_named(self._read, images).items(), key=lambda each: each[0].table):
+            if keys:
+                self._keep[read].run(executor, [{KEY: key} for key in sorted(keys)])
+        for host, keys in _named(self._via, images).items():
             if len(keys) == 1:
                 self._one[host].run(executor, {KEY: keys.pop()})
             elif keys:
                 self._several[host].run(executor, [{KEY: key} for key in sorted(keys)])
 
     def steps(self) -> Iterator[Step]:
-        for host, statement in self._one.items():
-            yield Step(statement.sql, f"the {host} that it contributes to, locked")
+        for record, statement in sorted(self._keep.items(), key=lambda each: each[0].table):
+            yield Step(statement.sql, f"the {record} that what it contributes is read of, kept as it is")
+        for host, locking in self._one.items():
+            yield Step(locking.sql, f"the {host} that it contributes to, locked")
+
+
+def _named(references: Iterable[Reference], images: Sequence[Image]) -> dict[RecordModel, set[Any]]:
+    """The keys of those that the images name, by table."""
+    found: dict[RecordModel, set[Any]] = {}
+    for reference in references:
+        keys = found.setdefault(reference.target.root, set())
+        keys.update(image[reference.name] for image in images if image.get(reference.name) is not None)
+    return found
+
+
+def _read_of(planner: Planner, rules: Iterable[Rule], record: RecordModel) -> Iterator[Reference]:
+    """By which references of a row something is read that it contributes."""
+    seen: set[str] = set()
+    for rule in rules:
+        for read in planner.graph.reads[rule] if rule.source is record else ():
+            if read.path and read.path[0] not in seen:
+                seen.add(read.path[0])
+                step = record.attributes[read.path[0]]
+                if isinstance(step, Reference) and not isinstance(step, Constant):
+                    yield step

@@ -83,6 +83,11 @@ class Statements:
     def _unless(self, query: Any, unless: Sequence[Stored]) -> Any:
         return self.schema.dialect.unless(query, [each.column for each in unless]) if unless else query
 
+    def keep_rows(self, record: RecordModel) -> PreparedRows:
+        """SELECT the keys of the rows with the given ones, in their order, locked so that they stay as they are."""
+        query, rows = self._named_rows(record, (record.key,))
+        return PreparedRows(self.schema.for_keeping(query, record), rows, self.schema)
+
     def read(self, record: RecordModel, attributes: Sequence[Stored], lock: bool = False) -> Prepared:
         """SELECT attributes of the row with the slot ``key``, locking it against other writers."""
         table = self.schema.table(record)
@@ -91,6 +96,10 @@ class Statements:
 
     def read_rows(self, record: RecordModel, attributes: Sequence[Stored], lock: bool = True) -> PreparedRows:
         """SELECT attributes of the rows with the given keys, in the order of their keys, and locked in it."""
+        query, rows = self._named_rows(record, attributes)
+        return PreparedRows(self.schema.for_change(query) if lock else query, rows, self.schema)
+
+    def _named_rows(self, record: RecordModel, attributes: Sequence[Stored]) -> tuple[peewee.Select, RowsOf]:
         rows = RowsOf(self.schema, "named", [(KEY, record.key.type)])
         table = self.schema.table(record)
         key = column(table, record.key)
@@ -99,7 +108,7 @@ class Statements:
             .where(key.in_(peewee.Select([rows.source], [rows.column(KEY)])))
             .order_by(key)
         )
-        return PreparedRows(self.schema.for_change(query) if lock else query, rows, self.schema)
+        return query, rows
 
     def update(self, record: RecordModel, attributes: Sequence[Stored]) -> Prepared:
         """UPDATE the row with the slot ``key``: each attribute by the slot of its name."""

@@ -138,3 +138,21 @@ def test_a_review_rescored_while_what_it_is_weighed_by_changes(shop: Shop) -> No
     shop.at_once(Rescore(review=shop.review, stars=5), Grade(book=shop.book, grade=5))
     shop.at_once(Grade(book=shop.book, grade=3), Rescore(review=shop.review, stars=1))
     shop.at_once(Rename(author=shop.author, name="bot"), Rescore(review=shop.review, stars=4))
+
+
+def test_what_a_new_row_is_weighed_by_is_locked_before_whom_it_counts_for(shop: Shop) -> None:
+    """Where a reference holds its target: who changes the author goes from there to the books, too."""
+    if not shop.system.database.dialect.reference_locks:  # type: ignore[attr-defined]
+        pytest.skip("a new row holds nobody there")
+    review = AddReview(book=shop.book, author=shop.author, stars=1)
+    shop.app.dispatch(review)
+    with shop.system.database.recording() as recorder:
+        shop.app.dispatch_many([review] * 5)
+    begin, event, author, book, insert, *_ = [sql.replace("`", '"') for sql, _ in recorder.statements]
+    assert begin.startswith(("BEGIN", "START"))
+    assert '"interaction_event"' in event
+    assert '"author"' in author
+    assert author.endswith("LOCK IN SHARE MODE")
+    assert '"book"' in book
+    assert book.endswith("FOR UPDATE")
+    assert insert.startswith('INSERT INTO "review"')
