@@ -6,12 +6,12 @@ the rows themselves can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.model import RecordModel, Reference
 from interaqt.storage.database import Violation
-from interaqt.storage.prepared import KEY, Image
+from interaqt.storage.prepared import KEY, Image, Reader
 
 if TYPE_CHECKING:
     from interaqt.runtime.run import Run
@@ -19,17 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["require_named", "require_unnamed"]
 
 
-def require_named(error: Exception, run: Run, record: RecordModel, images: Iterable[Image]) -> None:
+def require_named(error: Exception, run: Run, record: RecordModel, images: Sequence[Image]) -> None:
     """Raise what a refusal to write rows means, if one of them refers to nothing."""
     if not _is_silent(error, run):
         return
     for reference in record.root.references():
-        key_of = reference.target.key
-        statement = run.planner.statements.read(reference.target.root, (key_of,))
-        for key in dict.fromkeys(image.get(reference.name) for image in images):
-            if key is not None and statement.run(run.tx, {KEY: key}).fetchone() is None:
-                message = f"{reference} names the {reference.target} {key!r}, which does not exist"
-                _refuse(error, run, reference, message)
+        keys = sorted({image[reference.name] for image in images if image.get(reference.name) is not None})
+        missing = keys and _missing(run, reference.target, keys)
+        if missing:
+            _refuse(
+                error, run, reference, f"{reference} names the {reference.target} {missing[0]!r}, which does not exist"
+            )
+
+
+def _missing(run: Run, target: RecordModel, keys: Sequence[Any]) -> list[Any]:
+    """Those of the keys that no row has, by one query."""
+    statement = run.planner.statements.read_rows(target.root, (target.key,), lock=False)
+    reader = Reader(run.planner.schema, (target.key,))
+    rows = statement.run(run.tx, [{KEY: key} for key in keys]).fetchall()
+    found = {reader.image(row)[target.key.name] for row in rows}
+    return [key for key in keys if key not in found]
 
 
 def require_unnamed(error: Exception, run: Run, record: RecordModel, keys: Callable[[], Sequence[Any]]) -> None:
