@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import uuid
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from interaqt.core.types import Kind, ValueType
 from interaqt.drivers.mysql_case import lower, upper
 from interaqt.drivers.mysql_plans import plan
 from interaqt.drivers.mysql_values import literal, plain_decimal
+from interaqt.storage.columns import json_rows
 from interaqt.storage.convert import Convert, json_reader, microseconds, stored_type
 from interaqt.storage.dialect import COMMON, WHITE_SPACE, Dialect, OperationKey, Renderer, RowsSource, earliest
 from interaqt.storage.programs import Plan
@@ -256,20 +257,7 @@ class MySQLDialect(Dialect):
             ],
         )
         forms = [_JSON_FORM.get(kind) for kind in kinds]
-        special = any(form is not None for form in forms)
-
-        def convert(rows: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
-            if special:
-                rows = [
-                    [
-                        value if form is None or value is None else form(value)
-                        for form, value in zip(forms, row, strict=True)
-                    ]
-                    for row in rows
-                ]
-            return (json.dumps(list(rows), ensure_ascii=False),)
-
-        return RowsSource(each.alias(alias), (slot,), convert)
+        return RowsSource(each.alias(alias), (slot,), json_rows(forms), len(columns))
 
     def _json_type(self, type: ValueType) -> str:
         if stored_type(type).kind is Kind.BYTES:

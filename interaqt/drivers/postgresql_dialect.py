@@ -6,7 +6,7 @@ Instants are read with the session's time zone at UTC, which the driver sets.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from interaqt.core.decimals import EXACT
 from interaqt.core.expressions import Const, Op
 from interaqt.core.moments import FURTHEST
 from interaqt.core.types import Kind, ValueType
+from interaqt.storage.columns import formed
 from interaqt.storage.convert import UTC, Convert, json_reader
 from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, places, trimming
 from interaqt.storage.sql import Slot, template
@@ -178,13 +179,7 @@ class PostgreSQLDialect(Dialect):
             ],
             [peewee.SQL(self._element(f'"each".{self.quote(name)}', type)).alias(name) for name, type in columns],
         )
-        width = len(columns)
-
-        def convert(rows: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
-            columns_of_rows = list(zip(*rows, strict=True)) or [()] * width
-            return tuple(map(_array, columns_of_rows))
-
-        return RowsSource(each.alias(alias), slots, convert)
+        return RowsSource(each.alias(alias), slots, lambda columns: tuple(map(_array, columns)), len(columns))
 
     def _array_of(self, type: ValueType) -> str:
         """The type of an array of values."""
@@ -200,10 +195,14 @@ class PostgreSQLDialect(Dialect):
         return _FROM_COLUMN.get(type.kind)
 
 
-def _array(values: Iterable[Any]) -> str:
+def _array(values: Sequence[Any]) -> str:
     """An array as the text that PostgreSQL reads, which the statement casts to its type."""
-    form = _ELEMENT.get
-    return "{" + ",".join([form(type(value), _element)(value) for value in values]) + "}"
+    return "{" + ",".join(formed(values, _in_array)) + "}"
+
+
+def _in_array(value: Any) -> str:
+    text: str = _ELEMENT.get(type(value), _element)(value)
+    return text
 
 
 def _element(value: object) -> str:

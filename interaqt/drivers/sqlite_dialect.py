@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ import peewee
 from interaqt.core.expressions import Const, Op
 from interaqt.core.moments import FURTHEST
 from interaqt.core.types import Kind, ValueType
+from interaqt.storage.columns import json_rows
 from interaqt.storage.convert import Convert, decimal_text, iso_datetime, json_reader, microseconds, stored_type
 from interaqt.storage.dialect import COMMON, Dialect, OperationKey, Renderer, RowsSource, earliest, trimming
 from interaqt.storage.programs import Plan
@@ -162,20 +163,7 @@ class SQLiteDialect(Dialect):
             ],
         )
         forms = [_JSON_FORM.get(stored_type(type).kind) for _, type in columns]
-        special = any(form is not None for form in forms)
-
-        def convert(rows: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
-            if special:
-                rows = [
-                    [
-                        value if form is None or value is None else form(value)
-                        for form, value in zip(forms, row, strict=True)
-                    ]
-                    for row in rows
-                ]
-            return (json.dumps(list(rows), ensure_ascii=False),)
-
-        return RowsSource(each.alias(alias), (slot,), convert)
+        return RowsSource(each.alias(alias), (slot,), json_rows(forms), len(columns))
 
     def plan(self, query: peewee.Node) -> Plan:
         """As it is; but a key that it counts is known without RETURNING, which costs as much as the INSERT."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from interaqt.core.evaluate import GLOBALS, python_source
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, rooted, walk
 from interaqt.core.generated import generated
 from interaqt.core.model import ONLY, Constant, Property, RecordModel, Reference
+from interaqt.core.types import Kind
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.sums import SumUpdate, delta_param
 from interaqt.storage.prepared import KEY, Prepared, PreparedRows
@@ -72,6 +74,9 @@ class Adjust(Reaction):
         return difference(new, old)
 
     def run(self, run: Run, pairs: Sequence[Pair]) -> None:
+        if self._counts and len(pairs) > 1:
+            self._run_counts(run, pairs)
+            return
         given = []
         for old, new in pairs:
             found = self._given(old, new)
@@ -93,6 +98,23 @@ class Adjust(Reaction):
             self.update.by(run, self.update.read_deltas(result.fetchall()))
         else:
             self.update.by(run, self._sum(given))
+
+    def _run_counts(self, run: Run, pairs: Sequence[Pair]) -> None:
+        """Where each row counts the same, only how many there are of a host matters."""
+        key_in = self.via.key_in
+        numbers = Counter([key_in(new if self.new else old) for old, new in pairs])  # type: ignore[arg-type]
+        numbers.pop(None, None)
+        if run.ending:
+            numbers = Counter({key: n for key, n in numbers.items() if not run.is_ending(self.update.host, key)})
+        constants = self._constants.items()
+        moves = {number: {name: value * number for name, value in constants} for number in set(numbers.values())}
+        self.update.by(run, {key: moves[number] for key, number in numbers.items()})
+
+    @cached_property
+    def _counts(self) -> bool:
+        """Whether all that a row contributes are whole numbers, the same for each row."""
+        kinds = {each.type.kind for each in self.update.kept}
+        return self._constant and self._has_constants and kinds <= {Kind.INT}
 
     @cached_property
     def _undoes(self) -> bool:

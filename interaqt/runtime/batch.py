@@ -9,47 +9,28 @@ is done one by one, which has the same outcome.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import groupby
-from typing import Any
-
-import attrs
 
 from interaqt.core.errors import ConstraintViolationError, GuardError, RecordNotFound
 from interaqt.core.global_values import reading_globals
 from interaqt.core.record import Record
 from interaqt.runtime.admission import take
+from interaqt.runtime.asked import Asked, ask
 from interaqt.runtime.dispatch import InteractionDispatch, Writes
-from interaqt.runtime.effects import Membership, Mutation
-from interaqt.runtime.events import actor_of
-from interaqt.runtime.making import Maker
+from interaqt.runtime.group import Group
+from interaqt.runtime.group_results import GroupResults
 from interaqt.runtime.nesting import Running, refuse_nested
-from interaqt.runtime.result import DispatchResult
-from interaqt.runtime.run import Created, Run
+from interaqt.runtime.results import EachResult, Part, Results
+from interaqt.runtime.run import Run
 from interaqt.runtime.transaction import Transactions
-from interaqt.storage.database import Result, Transaction
+from interaqt.runtime.watched import Watched
+from interaqt.storage.database import Transaction
 from interaqt.storage.global_records import GlobalRecords
 from interaqt.storage.moment import during, present
 from interaqt.storage.storage import Storage
 
-__all__ = ["Batch", "Request"]
-
-
-@attrs.frozen(eq=False)
-class Request:
-    """One of the requests of a batch, checked."""
-
-    dispatch: InteractionDispatch
-    payload: Any
-    user: Any
-    actor: str | None
-    stored: dict[str, Any]
-
-    @classmethod
-    def checked(cls, dispatch: InteractionDispatch, payload: Any, user: Any) -> Request:
-        dispatch.payload.check(payload)
-        return cls(dispatch, payload, user, actor_of(user), dispatch.payload.stored(payload))
+__all__ = ["Batch"]
 
 
 class Batch:
@@ -61,37 +42,33 @@ class Batch:
         self._transactions = transactions
         self._storage = transactions.storage
 
-    def run(self, requests: Sequence[Request]) -> list[DispatchResult]:
+    def run(self, groups: Sequence[Group]) -> Results:
         refuse_nested(self.name)
         at = self._storage.clock()
         try:
             with Running(self.name):
-                results = self._transactions.run(lambda run: self.carry_out(run, requests, at), self.name)
+                results = self._transactions.run(lambda run: self.carry_out(run, groups, at), self.name)
         except (ConstraintViolationError, RecordNotFound) as error:
-            self.explain_missing(requests, error)
+            self.explain_missing(groups, error)
             raise
-        for request, result in zip(requests, results, strict=True):
-            request.dispatch.call_back(result)
+        results.call_back()
         return results
 
-    @staticmethod
-    def explain_missing(requests: Sequence[Request], error: ConstraintViolationError | RecordNotFound) -> None:
-        """Say in a payload's words what record is missing, if that is what went wrong."""
-        for each in requests:
-            each.dispatch.explain_missing(each.payload, each.user, error)
-
-    def carry_out(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> list[DispatchResult]:
+    def carry_out(self, run: Run, groups: Sequence[Group], at: dt.datetime) -> Results:
         """All of them, in one run, at one moment."""
         with during(at):
-            self._lock(run, requests, at)
-            return list(self._all(run, requests, at))
+            self._lock(run, groups, at)
+            parts = [self._part(run, group, at) for group in groups]
+        for part in parts:
+            part.complete()
+        return Results(parts)
 
-    def _lock(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> None:
+    def _lock(self, run: Run, groups: Sequence[Group], at: dt.datetime) -> None:
         """Take all locks that any of them asks for, in one order; each takes its own again, which are held then."""
-        these = [each for each in requests if each.dispatch.admission is not None]
-        if len(these) < 2:
+        these = [each for each in groups if each.dispatch.admission is not None]
+        if sum(map(len, these)) < 2:
             return
-        asking = [each.dispatch.asking(each.payload, each.user, at) for each in these]
+        asking = [group.dispatch.asking(request, user, at) for group in these for request, user, _, _ in group.rows()]
         first = these[0].dispatch
         # What is refused is refused in its turn: what comes before it may yet make it right.
         with suppress(GuardError), first.global_values():
@@ -99,73 +76,69 @@ class Batch:
         if run.tx.failure is not None:
             raise run.tx.failure
 
-    def _all(self, run: Run, requests: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
-        for dispatch, some in groupby(requests, lambda each: each.dispatch):
-            group = list(some)
-            results = self._together(run, dispatch, group, at) if _can_be_together(dispatch, group) else None
-            yield from results if results is not None else self._one_by_one(run, group, at)
+    def _part(self, run: Run, group: Group, at: dt.datetime) -> Part:
+        together = self._together(run, group, at)
+        return self._one_by_one(run, group, at) if together is None else together
 
     # -- one by one
 
-    def _one_by_one(self, run: Run, group: Sequence[Request], at: dt.datetime) -> Iterator[DispatchResult]:
-        for each in group:
+    def _one_by_one(self, run: Run, group: Group, at: dt.datetime) -> Part:
+        dispatch, results = group.dispatch, []
+        for request, user, actor, stored in group.rows():
             created, mutations = len(run.created), len(run.mutations)
             run.forget_proofs()
-            result, _ = each.dispatch.carry_out(each.payload, each.user, each.actor, each.stored, at, run)
+            result, _ = dispatch.carry_out(request, user, actor, stored, at, run)
             result.event.id = run.created[created].key
             result._writes = Writes(self._storage, run.created[created:], run.mutations[mutations:])
-            yield result
+            results.append(result)
+        return EachResult(dispatch, results)
 
     # -- together
 
-    def _together(
-        self, run: Run, dispatch: InteractionDispatch, group: Sequence[Request], at: dt.datetime
-    ) -> list[DispatchResult] | None:
+    def _together(self, run: Run, group: Group, at: dt.datetime) -> Part | None:
         """The results, or None where a callback read what another event might have changed."""
-        watched = _Watched(run.tx)
+        asked = self._asked(run, group, at) if _can_be_together(group) else None
+        if asked is None:
+            return None
+        if asked.failure is None:
+            return self._written(run, group, asked, at)
+        if asked.contexts:
+            # What is wrong with those before is said first, as it is one by one.
+            self._written(run, group.first(len(asked.contexts)), asked, at)
+            run.tx.flush()
+        raise asked.failure
+
+    def _asked(self, run: Run, group: Group, at: dt.datetime) -> Asked | None:
+        watched = Watched(run.tx)
         entered = self._storage.enter(watched, at)
         try:
-            with reading_globals(_SteadyGlobals(self._storage, run.tx, dispatch)):
-                events = [dispatch.admitted(each.payload, each.user, at) for each in group]
-                made = [dispatch.facts.made(event) for event in events]
+            with reading_globals(_SteadyGlobals(self._storage, run.tx, group.dispatch)):
+                asked = ask(run, group, at, lambda: watched.read)
         finally:
             self._storage.leave(entered)
-        if watched.read:
-            return None
-        rows = [dispatch.event_row(event, each.actor, each.stored) for event, each in zip(events, group, strict=True)]
-        mutations = len(run.mutations)
+        return None if watched.read else asked
+
+    @staticmethod
+    def _written(run: Run, group: Group, asked: Asked, at: dt.datetime) -> Part:
+        before = len(run.mutations)
         run.forget_proofs()
-        stored = run.create(dispatch.event_record, rows)
-        maker = Maker(run)
-        for column in zip(*made, strict=True):
-            maker.make(column[0][0], [each for _, records in column for each in records])
+        events = run.create_rows(group.dispatch.event_record, group.event_columns(at, asked.contexts), len(group))
+        own = asked.making.write(run)
         run.settle()
-        results: list[DispatchResult] = []
-        own: list[Created] = []
-        effects: list[Created | Mutation | Membership] = []
-        shared = {id(each): each for each in run.mutations[mutations:]}
-        came: dict[int, list[Membership]] = {}
-        for membership in list(shared.values()):
-            if isinstance(membership, Membership) and membership.old is None and membership.values is not None:
-                # A record that is made in a view came there with the event that made it.
-                came.setdefault(id(membership.values), []).append(membership)
-        for event, event_row, facts in zip(events, stored, made, strict=True):
-            event.id = event_row.key
-            own = [event_row, *maker.created(each for _, records in facts for each in records)]
-            effects = []
-            for created in own:
-                effects += [created, *came.get(id(created.image), ())]
-            for effect in effects:
-                shared.pop(id(effect), None)
-            results.append(DispatchResult(event, writes=Writes(self._storage, own, effects)))
-        # What was derived for all of them is told once, with the last.
-        results[-1]._writes = Writes(self._storage, own, [*effects, *shared.values()])
-        for each in group:
-            dispatch.require_references(run, each.payload)
-        return results
+        group.require_references(run)
+        return GroupResults(group, at, asked.contexts, events, own, run.mutations[before:])
+
+    # -- what is missing
+
+    def explain_missing(self, groups: Sequence[Group], error: ConstraintViolationError | RecordNotFound) -> None:
+        """Say in a payload's words what record is missing, if that is what went wrong."""
+        for group in groups:
+            for index in group.missing():
+                group.dispatch.explain_missing(group.requests[index], group.users[index], error)
 
 
-def _can_be_together(dispatch: InteractionDispatch, group: Sequence[Request]) -> bool:
+def _can_be_together(group: Group) -> bool:
+    dispatch = group.dispatch
     hooks = dispatch.interaction.hooks
     plain = hooks.map_event_data is None and hooks.resolve is None and hooks.after_dispatch is None
     alone = dispatch.payload.names_views or dispatch.admission is not None
@@ -190,37 +163,3 @@ class _SteadyGlobals(GlobalRecords):
             return super()._load(dictionary)
         finally:
             self._storage.leave(token)
-
-
-class _Watched:
-    """A transaction that tells whether anything was read through it."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
-        self.read = False
-
-    @property
-    def failure(self) -> BaseException | None:
-        return self._transaction.failure
-
-    def flush(self) -> None:
-        self._transaction.flush()
-
-    @property
-    def execute(self) -> Callable[[str, Sequence[Any]], Result]:
-        self.read = True
-        return self._transaction.execute
-
-    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        self.read = True
-        return self._transaction.execute_many(sql, rows)
-
-    def stream(self, sql: str, values: Sequence[Any], size: int = 1000) -> Iterator[Any]:
-        self.read = True
-        return self._transaction.stream(sql, values, size)
-
-    def commit(self) -> None:
-        raise AssertionError("callbacks do not end the transaction")
-
-    def rollback(self) -> None:
-        raise AssertionError("callbacks do not end the transaction")

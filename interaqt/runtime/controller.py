@@ -27,11 +27,12 @@ from interaqt.core.model import Model, RecordModel
 from interaqt.core.record import Record
 from interaqt.core.resolve import resolve
 from interaqt.core.retention import Retention, resolve_retention
-from interaqt.runtime.batch import Batch, Request
+from interaqt.runtime.batch import Batch
 from interaqt.runtime.dictionaries import Dictionaries
 from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.events import InteractionEvent
 from interaqt.runtime.explain import Plan
+from interaqt.runtime.group import Group, grouped
 from interaqt.runtime.ledger import Ledger, ledger_record
 from interaqt.runtime.nesting import refuse_nested
 from interaqt.runtime.planner import Planner
@@ -121,7 +122,7 @@ class Controller:
         self._dictionaries = Dictionaries(self._transactions)
         self._sequences = Sequences(self._transactions)
         self._batch = Batch(self._transactions)
-        self._together = Together(self._transactions, self._batch, self._asked, self._checked, self._sequences)
+        self._together = Together(self._transactions, self._batch, self._asked, self._grouped, self._sequences)
         self._rebuilder = Rebuilder(self._transactions)
         #: Those that may be used, which are all of them once the controller is set up.
         self._prepared: dict[type, InteractionDispatch] = {}
@@ -187,7 +188,7 @@ class Controller:
             name = interaction if isinstance(interaction, str) else type(request).__name__
             return DispatchResult(Event(name, self.system.storage.clock(), user, request), error)
 
-    def dispatch_many(self, requests: Iterable[Any], *, user: Any = None) -> list[DispatchResult]:
+    def dispatch_many(self, requests: Iterable[Any], *, user: Any = None) -> Sequence[DispatchResult]:
         """Dispatch requests in their order, in one transaction: all of them happen, or none.
 
         Each is an instance of an interaction class, or a pair of one and the user who asks.
@@ -196,8 +197,8 @@ class Controller:
         Each result has the effects of its own event; what was derived for several together is
         among those of the last of them. Raises what :meth:`dispatch` raises.
         """
-        checked = self._checked(requests, user)
-        return self._batch.run(checked) if checked else []
+        groups = self._grouped(requests, user)
+        return self._batch.run(groups) if groups else []
 
     def transact(
         self,
@@ -363,12 +364,8 @@ class Controller:
             interaction = self.request(interaction, {} if payload is None else payload)
         return self._dispatch_of(type(interaction)), interaction
 
-    def _checked(self, requests: Iterable[Any], user: Any) -> list[Request]:
-        checked = []
-        for each in requests:
-            request, asking = each if isinstance(each, tuple) else (each, user)
-            checked.append(Request.checked(self._dispatch_of(type(request)), request, asking))
-        return checked
+    def _grouped(self, requests: Iterable[Any], user: Any) -> list[Group]:
+        return grouped(requests, user, self._dispatch_of)
 
     def _dispatch_of(self, cls: Any, written: Any = None) -> InteractionDispatch:
         self._require_ready()

@@ -23,7 +23,7 @@ from interaqt.core.interaction import InteractionModel
 from interaqt.core.model import RecordModel
 from interaqt.core.record import Record, key_of
 from interaqt.runtime.admission import Admission, Asking, take
-from interaqt.runtime.effects import Membership, Mutation, told
+from interaqt.runtime.effects import Effect, Membership, Mutation, Touched, told
 from interaqt.runtime.events import InteractionEvent, actor_of
 from interaqt.runtime.facts import Facts
 from interaqt.runtime.ledger import Ledger
@@ -84,7 +84,7 @@ class InteractionDispatch:
         self._idempotency = interaction.idempotency or idempotency
         self._reads_globals = bool(self.planner.model.dictionaries)
         self._answers = interaction.hooks.resolve is not None or interaction.hooks.after_dispatch is not None
-        self._calls_back = interaction.hooks.post_commit is not None or bool(telling.side_effects)
+        self.calls_back = interaction.hooks.post_commit is not None or bool(telling.side_effects)
 
     @cached_property
     def _once(self) -> Once:
@@ -138,7 +138,7 @@ class InteractionDispatch:
             claim=claim,
             first=work,
             admitted=again,
-            event=lambda: self._event(request, user, at),
+            event=lambda: self.event(request, user, at),
         )
 
     def carry_out(
@@ -212,7 +212,7 @@ class InteractionDispatch:
             "context": event.context or None,
         }
 
-    def _event(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
+    def event(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
         """What callbacks see: everything in it loads inside the transaction, all records of one table together."""
         holding = holding or self.holding()
         if self.user is not None and isinstance(user, self.user.cls) and isinstance(user, Record):
@@ -229,14 +229,18 @@ class InteractionDispatch:
     def asking(self, request: Any, user: Any, at: dt.datetime) -> Asking:
         """What asks for locks, and the event that it is asked about."""
         assert self.admission is not None
-        return self.admission, lambda holding: self._event(request, user, at, holding)
+        return self.admission, lambda holding: self.event(request, user, at, holding)
 
     def admitted(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
-        event = self._event(request, user, at, holding)
+        event = self.event(request, user, at, holding)
+        self.admit(event, request)
+        return event
+
+    def admit(self, event: Event[Any], request: Any) -> None:
+        """Ask the interaction's guard, if it has one."""
         guard = self.interaction.guard
         if guard is not None:
             self._judged(lambda: guard.check(event), request)
-        return event
 
     def _judged(self, ask: Callable[[], None], request: Any) -> None:
         try:
@@ -286,7 +290,7 @@ class InteractionDispatch:
 
     def call_back(self, result: DispatchResult) -> None:
         """Call what is to be called once the facts are committed."""
-        if not self._calls_back:
+        if not self.calls_back:
             result.post_commit = "complete"
             return
         hook = self.interaction.hooks.post_commit
@@ -309,13 +313,11 @@ class Writes:
 
     __slots__ = ("_created", "_mutations", "_storage")
 
-    def __init__(
-        self, storage: Storage, created: Sequence[Created], mutations: Sequence[Mutation | Membership | Created]
-    ) -> None:
+    def __init__(self, storage: Storage, created: Sequence[Created], mutations: Sequence[Effect | Created]) -> None:
         self._storage, self._created, self._mutations = storage, created, mutations
 
     def mutations(self) -> list[Mutation]:
-        found = told(_mutation(each) for each in self._mutations)
+        found = told(mutation for each in self._mutations for mutation in _mutations(each))
         return [each for each in found if self._storage.record_of(each.record).sides is None]
 
     def created(self, cls: type[Any]) -> list[Any]:
@@ -331,10 +333,10 @@ class Writes:
         return self._storage.loader.known(record, [_given(record.root, row) for row in rows])
 
 
-def _mutation(each: Mutation | Membership | Created) -> Mutation | Membership:
-    if not isinstance(each, Created):
-        return each
-    return Mutation("create", each.record.cls, each.key, values=each.complete())
+def _mutations(each: Effect | Created) -> Iterable[Mutation | Membership]:
+    if isinstance(each, Created):
+        return (Mutation("create", each.record.cls, each.key, values=each.complete()),)
+    return each.each() if isinstance(each, Touched) else (each,)
 
 
 def _given(table: RecordModel, values: dict[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ was deleted there, however often it came and went in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
 
-__all__ = ["Membership", "Mutation", "MutationKind", "told"]
+__all__ = ["Effect", "Membership", "Mutation", "MutationKind", "Touched", "told"]
 
 MutationKind = Literal["create", "update", "delete"]
 
@@ -47,6 +47,23 @@ class Membership:
     names: frozenset[str] = frozenset()
     values: Mapping[str, Any] | None = None
     old: Mapping[str, Any] | None = None
+
+
+@attrs.define(eq=False)
+class Touched:
+    """Updates of several records of which nothing but the names is known."""
+
+    record: type
+    keys: Sequence[Any]
+    names: frozenset[str]
+
+    def each(self) -> Iterator[Mutation]:
+        """The update of each."""
+        return (Mutation("update", self.record, key, self.names) for key in self.keys)
+
+
+#: What a run notes of a write.
+Effect = Mutation | Membership | Touched
 
 
 def told(events: Iterable[Mutation | Membership]) -> list[Mutation]:

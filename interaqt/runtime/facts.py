@@ -123,6 +123,11 @@ class Facts:
         """Whether new records are all that it writes, so that several events cannot meet on one row."""
         return not (self._changing.changes or self._endings)
 
+    @property
+    def created(self) -> list[RecordModel]:
+        """What kinds of records its Transforms make, in their order."""
+        return [creation.record for creation in self._creations]
+
     def made(self, event: Event[Any]) -> list[tuple[RecordModel, list[Record]]]:
         """The records that its Transforms make of the event, not stored yet."""
         made = []

@@ -9,14 +9,14 @@ there to the posts of the likes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import Rule
 from interaqt.core.model import Constant, RecordModel, Reference
 from interaqt.runtime.reaction import Step
 from interaqt.storage.database import Executor
-from interaqt.storage.prepared import KEY, Image
+from interaqt.storage.prepared import KEY
 
 if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
@@ -37,12 +37,12 @@ class HostLocks:
         self._one = {host: planner.statements.read(host, (host.key,), lock=True) for host in hosts}
         self._several = {host: planner.statements.read_rows(host, (host.key,)) for host in hosts}
 
-    def lock(self, executor: Executor, images: Sequence[Image]) -> None:
-        """Lock those that the images name."""
-        for read, keys in sorted(_named(self._read, images).items(), key=lambda each: each[0].table):
+    def lock(self, executor: Executor, column: Callable[[str], Iterable[Any]]) -> None:
+        """Lock those that rows name, of which ``column`` answers the values of an attribute."""
+        for read, keys in sorted(_named(self._read, column).items(), key=lambda each: each[0].table):
             if keys:
                 self._keep[read].run(executor, [{KEY: key} for key in sorted(keys)])
-        for host, keys in _named(self._via, images).items():
+        for host, keys in _named(self._via, column).items():
             if len(keys) == 1:
                 self._one[host].run(executor, {KEY: keys.pop()})
             elif keys:
@@ -55,12 +55,12 @@ class HostLocks:
             yield Step(locking.sql, f"the {host} that it contributes to, locked")
 
 
-def _named(references: Iterable[Reference], images: Sequence[Image]) -> dict[RecordModel, set[Any]]:
-    """The keys of those that the images name, by table."""
+def _named(references: Iterable[Reference], column: Callable[[str], Iterable[Any]]) -> dict[RecordModel, set[Any]]:
+    """The keys of those that rows name, by table."""
     found: dict[RecordModel, set[Any]] = {}
     for reference in references:
         keys = found.setdefault(reference.target.root, set())
-        keys.update(image[reference.name] for image in images if image.get(reference.name) is not None)
+        keys.update(key for key in column(reference.name) if key is not None)
     return found
 
 

@@ -115,8 +115,7 @@ class HostUpdate:
             if not locked and len(keys) > 1:
                 self.lock(run, keys)
             write()
-            for key in keys:
-                run.touched(self.host, key, self.names)
+            run.all_touched(self.host, keys, self.names)
             return
         old = self._rows_of(self._read_rows.run(run.tx, [{KEY: key} for key in keys]))
         moved = write()
@@ -133,8 +132,7 @@ class HostUpdate:
             ]
             self._tell(run, differing, written.values())
         else:
-            for image in found:
-                run.touched(self.host, image[name], self.names)
+            run.all_touched(self.host, [image[name] for image in found], self.names)
 
     def lock(self, run: Run, keys: Iterable[Any]) -> None:
         """Lock hosts in the order of their keys, whatever order a statement finds them in.
@@ -142,7 +140,7 @@ class HostUpdate:
         Two dispatches that change the same hosts would otherwise wait for each other.
         """
         if self.planner.schema.dialect.for_update:
-            self._lock.run(run.tx, [{KEY: key} for key in keys])
+            self._lock.run_columns(run.tx, {KEY: list(keys)})
 
     # -- what follows
 

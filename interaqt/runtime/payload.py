@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,19 @@ class Payload:
         for item in self._json:
             for path, each in records_in(request.__dict__[item.name], item.name):
                 yield path, self._record_of(each).root, key_of(each)
+
+    def named(self, requests: Sequence[Any]) -> dict[RecordModel, set[Any]]:
+        """The keys of everything that payloads refer to, of each kind."""
+        found: dict[RecordModel, set[Any]] = {}
+        if self._json or any(many for _, _, many in self._referring):
+            for request in requests:
+                for _, record, key in self.references(request):
+                    found.setdefault(record, set()).add(key)
+            return found
+        for name, record, _ in self._referring:
+            values = [each.__dict__[name] for each in requests]
+            found.setdefault(record.root, set()).update(key_of(value) for value in values if value is not None)
+        return found
 
     @cached_property
     def names_views(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 
@@ -15,13 +15,33 @@ from interaqt.storage.prepared import Image
 if TYPE_CHECKING:
     from interaqt.runtime.run import Run
 
-__all__ = ["NEW", "OLD", "Pair", "Reaction", "Step"]
+__all__ = ["NEW", "OLD", "Came", "Pair", "Reaction", "Step"]
 
 #: Names of the roots that stand for the states of a changed row, before and after.
 OLD, NEW = "old", "new"
 
 #: A row as it was and as it is; None where it did not exist before, or does not after.
 Pair = tuple[Image | None, Image | None]
+
+
+class Came(Sequence[Pair]):
+    """Rows that came: pairs of which nobody keeps the many there may be."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return ((None, image) for image in self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Came: ...
+    def __getitem__(self, index: int | slice) -> Pair | Came:
+        return Came(self._images[index]) if isinstance(index, slice) else (None, self._images[index])
 
 
 @attrs.frozen

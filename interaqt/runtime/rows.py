@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.reaction import Reaction
 
-__all__ = ["KeyOf", "RowChange", "RowStatements"]
+__all__ = ["KeyOf", "RowChange", "RowStatements", "key_in"]
 
 S = TypeVar("S")
 
@@ -152,27 +152,14 @@ class RowStatements:
             if name in place:
                 values[name] = place[name]
         for reference in self.references:
-            value = values.get(reference.name)
-            if value is not None:
-                if not isinstance(value, reference.target.cls):
-                    raise InvalidValue(
-                        f"{reference} is {value!r}, not a {reference.target}",
-                        code="value.reference",
-                        subject=str(reference),
-                        location=reference.location,
-                    )
-                # A UUID is made with the record, so having a key is not being stored.
-                is_new = ORIGIN not in value.__dict__
-                values[reference.name] = key_of_new(reference, value) if is_new else key_of(value)
-            elif not reference.type.nullable and reference.name in values:
-                raise InvalidValue(
-                    f"{reference} is None, but {reference.type} is not optional",
-                    code="value.type",
-                    subject=str(reference),
-                    location=reference.location,
-                    hint="an event has a user where dispatch(..., user=) was given one",
-                )
+            if reference.name in values:
+                values[reference.name] = key_in(reference, values[reference.name], key_of_new)
         return values
+
+    @cached_property
+    def visible_names(self) -> tuple[str, ...]:
+        """What a record that is not stored yet has."""
+        return tuple(each.name for each in self.given if not each.hidden)
 
     @cached_property
     def _given_names(self) -> tuple[str, ...]:
@@ -187,6 +174,16 @@ class RowStatements:
         """What a maker gave, with what is known of the rest before the rows are made."""
         initial = self.initial_image
         images = [{**initial, **rows[0]}] if len(rows) == 1 else [{**initial, **row} for row in rows]
+        self.complete(executor, images)
+        return images
+
+    @cached_property
+    def is_completed(self) -> bool:
+        """Whether :meth:`complete` has anything to do."""
+        return bool(self._numbering is not None or self._asking or self.completion.local)
+
+    def complete(self, executor: Executor, images: Sequence[Image]) -> None:
+        """Put into rows what is known of them before they are made, beside what they start from."""
         if self._numbering is not None:
             self._numbering.give(executor, images)
         for asking in self._asking:
@@ -194,7 +191,6 @@ class RowStatements:
         if self.completion.local:
             for image in images:
                 self.completion.complete(image)
-        return images
 
     @cached_property
     def _numbering(self) -> Numbering | None:
@@ -395,6 +391,29 @@ def _follows_row(rule: ValueRule) -> bool:
     """Whether only rows of the kind that declares it have the value."""
     computation = rule.property.computation
     return computation is not None and computation.follows_row
+
+
+def key_in(reference: Reference, value: Any, key_of_new: KeyOf) -> Any:
+    """The key of the record that a new one was given for a reference."""
+    if value is None:
+        if reference.type.nullable:
+            return None
+        raise InvalidValue(
+            f"{reference} is None, but {reference.type} is not optional",
+            code="value.type",
+            subject=str(reference),
+            location=reference.location,
+            hint="an event has a user where dispatch(..., user=) was given one",
+        )
+    if not isinstance(value, reference.target.cls):
+        raise InvalidValue(
+            f"{reference} is {value!r}, not a {reference.target}",
+            code="value.reference",
+            subject=str(reference),
+            location=reference.location,
+        )
+    # A UUID is made with the record, so having a key is not being stored.
+    return key_of(value) if ORIGIN in value.__dict__ else key_of_new(reference, value)
 
 
 def _initial_values(rule: ValueRule) -> Mapping[str, Const]:

@@ -6,6 +6,7 @@ that order keeps all derived values right.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,13 +15,14 @@ from interaqt.core.errors import InvalidValue, RecordNotFound
 from interaqt.core.model import Property, RecordModel, Reference
 from interaqt.core.record import Record
 from interaqt.core.values import check_of
+from interaqt.runtime.created import Created, CreatedRows, Told
 from interaqt.runtime.doomed import Doomed, Place
-from interaqt.runtime.effects import Membership, Mutation
+from interaqt.runtime.effects import Effect, Mutation, Touched
 from interaqt.runtime.planner import Planner
-from interaqt.runtime.reaction import Pair
+from interaqt.runtime.reaction import Came, Pair
 from interaqt.runtime.refused_reference import require_named, require_unnamed
 from interaqt.storage.database import Result, Transaction
-from interaqt.storage.prepared import KEY, Image, Prepared, Reader
+from interaqt.storage.prepared import KEY, Image, Prepared
 from interaqt.storage.programs import Counted
 
 if TYPE_CHECKING:
@@ -43,29 +45,6 @@ class Later(Protocol):
         """Bring about what was remembered, by key."""
 
 
-class Created:
-    """A row that was created; asking for what the database tells of it waits for the statement, so ask late."""
-
-    __slots__ = ("_told", "image", "record")
-
-    def __init__(self, record: RecordModel, image: Image, told: _Told | None = None) -> None:
-        self.record, self.image = record, image
-        self._told = told
-
-    @property
-    def key(self) -> Any:
-        name = self.record.key.name
-        if name not in self.image:
-            self.complete()
-        return self.image[name]
-
-    def complete(self) -> Image:
-        """All of the row."""
-        if self._told is not None:
-            self._told.fetch()
-        return self.image
-
-
 class Run:
     """The writes of one attempt, in ``tx``; ``mutations`` and ``created`` tell what they were."""
 
@@ -74,9 +53,11 @@ class Run:
         self.tx = tx
         self._ghost = ghost
         self.created: list[Created] = []
-        self.mutations: list[Mutation | Membership | Created] = []
+        self.mutations: list[Effect | Created] = []
         self.proven: set[tuple[RecordModel, Any]] = set()
         """Records that are known to exist: a foreign key, a lock or an update says so."""
+        self.proven_keys: defaultdict[RecordModel, set[Any]] = defaultdict(set)
+        """The same, of rows that were created by their columns."""
         self.ending: Set[Place] = frozenset()
         """What a deletion that is going on will reach."""
         self.due: dict[Rule, tuple[Later, dict[Any, Any]]] = {}
@@ -87,6 +68,7 @@ class Run:
     def forget_proofs(self) -> None:
         """Before what a next event names is looked at: what was there for one may be gone for another."""
         self.proven.clear()
+        self.proven_keys.clear()
 
     # -- creating
 
@@ -101,27 +83,59 @@ class Run:
         if result.__class__ is Counted:
             images[0][record.key.name] = result.key
             return self._follow(statements, [Created(record, images[0])])
-        told = _Told(result, images, statements.told_reader)
+        told = Told(result, images, statements.told_reader)
         if not self.planner.pipelined:
             # Where nothing is gained by waiting, an unread result would only keep its statement open.
             told.fetch()
         return self._follow(statements, [Created(record, image, told) for image in images])
+
+    def create_rows(self, record: RecordModel, columns: Mapping[str, Sequence[Any]], length: int) -> CreatedRows:
+        """As :meth:`create`, for many rows, by their columns, of a record without an identity: whoever calls tells."""
+        statements = self.planner.rows(record)
+        fixed = {name: [value] * length for name, value in statements.initial_image.items()}
+        rows = CreatedRows(record, {**fixed, **columns}, length)
+        try:
+            if statements.host_locks is not None:
+                statements.host_locks.lock(self.tx, lambda name: rows.columns.get(name, ()))
+            if statements.is_completed:
+                statements.complete(self.tx, rows.images)
+                rows.columns = {name: [image[name] for image in rows.images] for name in rows.images[0]}
+            result = statements.insert_rows.run_columns(self.tx, rows.columns)
+        except Exception as error:
+            self._say(error, record, rows.images)
+            raise
+        rows.answered(result, statements.told_reader)
+        if not self.planner.pipelined:
+            rows.fetch()
+        for reference, root in statements.targets:
+            self.proven_keys[root].update(rows.columns[reference.name])
+        if statements.reactions:
+            if statements.must_tell:
+                rows.fetch()
+            pairs = Came(rows.images)
+            for reaction in statements.reactions:
+                reaction.run(self, pairs)
+        return rows
 
     def insert(self, statements: RowStatements, rows: Sequence[Image]) -> tuple[list[Image], Result]:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
         images = list(rows)
         try:
             if statements.host_locks is not None:
-                statements.host_locks.lock(self.tx, rows)
+                statements.host_locks.lock(self.tx, lambda name: [row.get(name) for row in rows])
             images = statements.whole(self.tx, rows)
             if len(rows) == 1:
                 return images, statements.insert.run(self.tx, images[0])
             return images, statements.insert_rows.run(self.tx, images)
-        except InvalidValue as error:
-            raise _named(error, statements.record, images) from None
         except Exception as error:
-            require_named(error, self, statements.record, images)
+            self._say(error, statements.record, images)
             raise
+
+    def _say(self, error: Exception, record: RecordModel, images: Sequence[Image]) -> None:
+        """Raise what a refusal to write rows means, by the attribute that it is about."""
+        if isinstance(error, InvalidValue):
+            raise _named(error, record, images) from None
+        require_named(error, self, record, images)
 
     def insist(self, record: RecordModel, row: Image) -> None:
         """Insert a row of which the database shall say why it will not have it."""
@@ -208,7 +222,7 @@ class Run:
             names = frozenset(changes)
             statements = self.planner.rows(record)
             if statements.host_locks is not None:
-                statements.host_locks.lock(self.tx, [changes])
+                statements.host_locks.lock(self.tx, lambda name: (changes.get(name),))
             change = statements.change(names)
             written = self._write(change.statement, record, {**changes, KEY: old[record.key.name]})
             for each, root in statements.targets:
@@ -235,7 +249,7 @@ class Run:
         pairs = sorted(pairs, key=lambda pair: pair[0][key])
         given = [changes for _, changes in pairs]
         if statements.host_locks is not None:
-            statements.host_locks.lock(self.tx, given)
+            statements.host_locks.lock(self.tx, lambda name: [changes.get(name) for changes in given])
         rows = [statements.row_of_change(old[key], changes) for old, changes in pairs]
         try:
             written = statements.update_rows(names).run(self.tx, rows)
@@ -260,6 +274,10 @@ class Run:
     def touched(self, record: RecordModel, key: Any, names: frozenset[str]) -> None:
         """Note a change on which nothing depends."""
         self.mutations.append(Mutation("update", record.cls, key, names))
+
+    def all_touched(self, record: RecordModel, keys: Sequence[Any], names: frozenset[str]) -> None:
+        """As :meth:`touched`, of several records."""
+        self.mutations.append(Touched(record.cls, keys, names))
 
     def updated(
         self, record: RecordModel, pairs: Sequence[tuple[Image, Image]], watched: frozenset[str], names: frozenset[str]
@@ -404,22 +422,6 @@ class Run:
                 self.proven.add((reference.target.root, image[reference.name]))
         for reaction in self.planner.deleted(record):
             reaction.run(self, [(image, None) for image in images])
-
-
-class _Told:
-    """What an INSERT answers, fetched into the rows' images when the first is asked for."""
-
-    __slots__ = ("_images", "_reader", "_result")
-
-    def __init__(self, result: Result, images: Sequence[Image], reader: Reader) -> None:
-        self._result, self._reader = result, reader
-        self._images: Sequence[Image] = images
-
-    def fetch(self) -> None:
-        images, self._images = self._images, ()
-        if images:
-            for image, row in zip(images, self._result.fetchall(), strict=True):
-                image |= self._reader.image(row)
 
 
 def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) -> InvalidValue:

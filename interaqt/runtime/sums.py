@@ -67,14 +67,16 @@ class SumUpdate(HostUpdate):
             ((key, given),) = deltas.items()
             self.move(run, {KEY: key, **given})
             return
-        rows = [{KEY: key, **given} for key, given in sorted(deltas.items())]
+        keys = sorted(deltas)
+        moves = [deltas[key] for key in keys]
+        columns = {KEY: keys, **{name: [move[name] for move in moves] for name in self._delta_names}}
         if self.undoes:
             if not locked:
                 self.lock(run, deltas)
-            new = [self._reader.image(row) for row in self._rows.run(run.tx, rows).fetchall()]
+            new = [self._reader.image(row) for row in self._rows.run_columns(run.tx, columns).fetchall()]
             self._tell(run, [self._undone(image, deltas[image[self.host.key.name]]) for image in new], new)
         else:
-            self.several(run, list(deltas), lambda: self._rows.run(run.tx, rows), locked)
+            self.several(run, keys, lambda: self._rows.run_columns(run.tx, columns), locked)
 
     def move(self, run: Run, given: Mapping[str, Any]) -> None:
         """Move one host by deltas that are all known."""
@@ -117,6 +119,10 @@ class SumUpdate(HostUpdate):
 
     def statement(self, deltas: Callable[[Property], Expr], bindings: Mapping[str, Any]) -> Prepared:
         return self.planner.statements.adjust(self.host, HOST, self._moved(deltas), bindings, self.returning)
+
+    @cached_property
+    def _delta_names(self) -> tuple[str, ...]:
+        return tuple(delta_param(each).name for each in self.kept)
 
     def _moved(self, deltas: Callable[[Property], Expr]) -> dict[Property, Expr]:
         """What each property becomes when those kept move by ``deltas``; those that stay are left out."""

@@ -23,9 +23,10 @@ from interaqt.core.errors import (
     TransactionTimeoutError,
 )
 from interaqt.core.record import key_of
-from interaqt.runtime.batch import Batch, Request
+from interaqt.runtime.batch import Batch
 from interaqt.runtime.dispatch import InteractionDispatch
 from interaqt.runtime.effects import Mutation
+from interaqt.runtime.group import Group
 from interaqt.runtime.nesting import Running, refuse_nested
 from interaqt.runtime.result import DispatchResult, Writes
 from interaqt.runtime.run import Run
@@ -98,20 +99,20 @@ class BusinessTransaction:
         )
         return result
 
-    def dispatch_many(self, requests: Iterable[Any], *, user: Any = _SAME) -> list[DispatchResult]:
+    def dispatch_many(self, requests: Iterable[Any], *, user: Any = _SAME) -> Sequence[DispatchResult]:
         """Dispatch requests in their order, as :meth:`Controller.dispatch_many` does."""
         asking = self._user if user is _SAME else user
-        batch, checked = self._whole.batch, self._whole.requests(requests, asking)
-        if not checked:
+        batch, groups = self._whole.batch, self._whole.grouped(requests, asking)
+        if not groups:
             return []
 
         def work() -> list[tuple[InteractionDispatch, DispatchResult]]:
             run = self._run()
-            results = batch.carry_out(run, checked, self._whole.storage.clock())
+            results = batch.carry_out(run, groups, self._whole.storage.clock())
             run.settle()
-            return [(each.dispatch, result) for each, result in zip(checked, results, strict=True)]
+            return list(results.dispatched())
 
-        done = self._do(batch.name, work, lambda error: batch.explain_missing(checked, error))
+        done = self._do(batch.name, work, lambda error: batch.explain_missing(groups, error))
         return [result for _, result in done]
 
     def reserve(self, sequence: int, /, *scope: object, count: int) -> range:
@@ -253,14 +254,14 @@ class Together:
         transactions: Transactions,
         batch: Batch,
         find: Find,
-        requests: Callable[[Iterable[Any], Any], Sequence[Request]],
+        grouped: Callable[[Iterable[Any], Any], Sequence[Group]],
         sequences: Sequences,
     ) -> None:
         self.transactions = transactions
         self.storage = transactions.storage
         self.batch = batch
         self.find = find
-        self.requests = requests
+        self.grouped = grouped
         self.sequences = sequences
 
     def run(

@@ -122,16 +122,21 @@ class RowsSource:
     """A list of rows as a table of a statement whose text does not depend on how many there are.
 
     ``source`` goes into FROM; ``slots`` are the names of the values that ``convert`` makes of
-    the rows, in that order.
+    the rows' columns, in that order.
     """
 
     source: peewee.Select
     slots: tuple[str, ...]
-    convert: Callable[[Iterable[Sequence[Any]]], tuple[Any, ...]]
+    convert: Callable[[Sequence[Sequence[Any]]], tuple[Any, ...]]
+    width: int
 
     def values(self, rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
         """The rows as values by name, for a statement's binder."""
-        return dict(zip(self.slots, self.convert(rows), strict=True))
+        return self.of_columns(list(zip(*rows, strict=True)) or [()] * self.width)
+
+    def of_columns(self, columns: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """The rows, given by their columns, as values by name."""
+        return dict(zip(self.slots, self.convert(columns), strict=True))
 
 
 class Dialect(ABC):

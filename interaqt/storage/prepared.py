@@ -9,6 +9,7 @@ import peewee
 
 from interaqt.core.model import Property, Reference
 from interaqt.core.types import ValueType
+from interaqt.storage.columns import column_to_db
 from interaqt.storage.database import Executor, Result
 from interaqt.storage.programs import Program
 from interaqt.storage.schema import Schema
@@ -57,6 +58,17 @@ class PreparedRows:
             return self._program.run_each(executor, [self._values([row], given) for row in rows])
         return self._program.run(executor, self._values(rows, given))
 
+    def run_columns(self, executor: Executor, columns: Mapping[str, Sequence[Any]]) -> Result:
+        """As :meth:`run`, for rows that are given by their columns."""
+        if self._singly:
+            return self.run(
+                executor, [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            )
+        values: dict[str, Any] = {}
+        for source in self._sources:
+            values |= source.of_columns(columns)
+        return self._program.run(executor, values)
+
     def _values(self, rows: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> Mapping[str, Any]:
         values = dict(given)
         for source in self._sources:
@@ -70,7 +82,7 @@ class RowsOf:
     def __init__(self, schema: Schema, alias: str, columns: Sequence[tuple[str, ValueType]]) -> None:
         # Slots are named after roots and sums ("new.at"), which is no name for a column.
         self._names = [name for name, _ in columns]
-        self._convert = [schema.dialect.to_db(type) for _, type in columns]
+        self._convert = [column_to_db(schema.dialect, type) for _, type in columns]
         self._columns = {name: f"c{index}" for index, (name, _) in enumerate(columns)}
         self._rows = schema.dialect.rows_source(alias, [(self._columns[name], type) for name, type in columns])
         self.source = self._rows.source
@@ -79,14 +91,12 @@ class RowsOf:
         return peewee.Column(self.source, self._columns[name])
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        stored = [
-            [
-                row[name] if convert is None else convert(row[name])
-                for name, convert in zip(self._names, self._convert, strict=True)
-            ]
-            for row in rows
-        ]
-        return self._rows.values(stored)
+        return self.of_columns({name: [row[name] for row in rows] for name in self._names})
+
+    def of_columns(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        return self._rows.of_columns(
+            [convert(columns[name]) for name, convert in zip(self._names, self._convert, strict=True)]
+        )
 
 
 class Given(Binding):
@@ -107,7 +117,16 @@ class Reader:
         self._convert = [schema.dialect.from_db(each.type) for each in attributes]
         self._plain = not any(self._convert)
 
+    def columns(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+        """The values of each attribute, in the order of the rows."""
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
+        return {
+            name: list(column) if convert is None else [convert(each) for each in column]
+            for name, convert, column in zip(self._names, self._convert, columns, strict=True)
+        }
+
     def image(self, row: Sequence[Any]) -> Image:
+        """The image of one row."""
         if self._plain:
             return dict(zip(self._names, row, strict=True))
         return {

@@ -134,7 +134,7 @@ class Session:
         assert refused is None or should is not None, f"{text}\n  should be admitted, but is not: {refused!r}"
         assert refused is not None or should is None, f"{text}\n  is admitted, but should not be: {should}"
         if refused is None and re.match(r"(after_conflict\(\d+\)\.)?dispatch", text):
-            self.events += len(outcome) if isinstance(outcome, list) else 1
+            self.events += len(outcome) if isinstance(outcome, Sequence) else 1
         for record, rows in self.interpreter.rows.items():
             seen = self._seen[record]
             seen += [key for key in rows if key not in seen]
@@ -155,8 +155,8 @@ class Session:
         """Tell the interpreter which keys the database gave."""
         interpreter = self.interpreter
         interpreter.places = self._places()
-        if isinstance(outcome, iq.DispatchResult | list):
-            results = outcome if isinstance(outcome, list) else [outcome]
+        if isinstance(outcome, iq.DispatchResult | Sequence):
+            results = outcome if isinstance(outcome, Sequence) else [outcome]
             interpreter.at = results[0].event.at
             for effect in (each for result in results for each in result.effects):
                 record = self.app.model.records[effect.record]

@@ -31,6 +31,64 @@ class Archive:
     post: Post
 
 
+@iq.interaction
+class OpenAlbum:
+    titles: list[str]
+
+
+@iq.condition
+def not_rude(event: Event[Remark]) -> bool:
+    return event.payload.text != "rude"
+
+
+@iq.interaction(guard=not_rude)
+class Remark:
+    text: str
+    post: Post
+
+
+@iq.interaction
+class Tag:
+    name: str
+
+
+@iq.entity
+class Album:
+    id: int = iq.key()
+    size: int
+
+
+@iq.entity
+class Photo:
+    id: int = iq.key()
+    title: str
+    album: Album = iq.one()
+
+    opened = iq.Transform(OpenAlbum, lambda e: photos_of(e.payload.titles))
+
+
+def photos_of(titles: list[str]) -> list[Photo]:
+    album = Album(size=len(titles))
+    return [Photo(title=title, album=album) for title in titles]
+
+
+@iq.entity
+class Comment:
+    id: int = iq.key()
+    text: str
+    by: User | None = iq.one()
+
+    made = iq.Transform(Remark, lambda e: Comment(text=e.payload.text, by=e.user))
+
+
+@iq.entity(identity=("name",))
+class Label:
+    id: int = iq.key()
+    name: str
+
+    made = iq.Transform(Tag, lambda e: Label(name=e.payload.name))
+
+
 @iq.entity
 class User:
     id: int = iq.key()
@@ -61,7 +119,7 @@ class Liking:
     carefully = iq.Transform(LikeCarefully, lambda e: Liking(user=e.user, post=e.payload.post, at=e.at))
 
 
-MODELS = [User, Post, Liking, Like, LikeCarefully, Archive]
+MODELS = [User, Post, Liking, Like, LikeCarefully, Archive, OpenAlbum, Album, Photo, Remark, Comment, Tag, Label]
 
 
 class App:
@@ -149,3 +207,59 @@ def test_each_mutation_is_told_once(app: App) -> None:
 
 def test_nothing_to_do_is_nothing_done(app: App) -> None:
     assert app.app.dispatch_many([]) == []
+
+
+def test_results_are_made_when_they_are_asked_for(app: App) -> None:
+    results = app.app.dispatch_many(app.requests())
+    assert len(results) == 12
+    assert results[-1] is results[11]
+    assert results[3] is results[3]
+    assert [result.event.id for result in results[2:4]] == [3, 4]
+    assert {result.post_commit for result in results} == {"complete"}
+    assert results[4].event.user == app.users[1]
+    assert results[4].event.payload.post.title == "one"
+    with pytest.raises(IndexError):
+        results[12]
+
+
+def test_new_records_that_refer_to_one_another_are_written_together(app: App) -> None:
+    results = app.app.dispatch_many([OpenAlbum(titles=["a", "b"]), OpenAlbum(titles=[]), OpenAlbum(titles=["c"])])
+    assert [[photo.title for photo in result.created(Photo)] for result in results] == [["a", "b"], [], ["c"]]
+    assert [[album.size for album in result.created(Album)] for result in results] == [[2], [], [1]]
+    with app.database.recording() as few:
+        app.app.dispatch_many([OpenAlbum(titles=["a"]), OpenAlbum(titles=["b"])])
+    with app.database.recording() as many:
+        app.app.dispatch_many([OpenAlbum(titles=["a", "b", "c"])] * 20)
+    assert len(few.statements) == len(many.statements)
+
+
+def test_what_is_wrong_first_is_what_is_said(app: App) -> None:
+    before = app.state()
+    gone = app.storage.create(Post(title="gone"))
+    app.storage.delete(gone)
+    fine, missing, rude = (
+        Remark(text=text, post=post) for text, post in (("fine", app.posts[0]), ("lost", gone), ("rude", app.posts[0]))
+    )
+    with pytest.raises(iq.PayloadError, match="post: there is no Post"):
+        app.app.dispatch_many([fine, missing, rude], user=app.users[0])
+    with pytest.raises(iq.ConditionRejected):
+        app.app.dispatch_many([fine, rude, missing], user=app.users[0])
+    with pytest.raises(iq.ConditionRejected):
+        app.app.dispatch_many([rude, missing], user=app.users[0])
+    assert app.state() == before
+    assert app.storage.query(Comment).count() == 0
+
+
+def test_a_record_that_was_there_already_is_created_by_none(app: App) -> None:
+    app.app.dispatch(Tag(name="old"))
+    results = app.app.dispatch_many([Tag(name="old"), Tag(name="new"), Tag(name="new")])
+    assert [[label.name for label in result.created(Label)] for result in results] == [[], ["new"], []]
+    told = [[each.kind for each in result.effects if each.record is Label] for result in results]
+    assert told == [[], ["create"], []]
+
+
+def test_who_asks_may_be_nobody_and_the_payload_without_references(app: App) -> None:
+    with pytest.raises(iq.InvalidValue, match=r"Liking\.user is None"):
+        app.app.dispatch_many([(Like(post=app.posts[0]), app.users[0]), Like(post=app.posts[0])])
+    results = app.app.dispatch_many([Remark(text="x", post=app.posts[0]), (Remark(text="y", post=app.posts[0]), None)])
+    assert [result.created(Comment)[0].by for result in results] == [None, None]
