@@ -9,9 +9,12 @@ from pymysql.err import raise_mysql_exception
 
 from interaqt.drivers.pipeline import ConnectionLost
 
-__all__ = ["command", "length_at", "mysql_error", "packet_from"]
+__all__ = ["JOINING_OFF", "JOINING_ON", "command", "length_at", "mysql_error", "packet_from"]
 
 _COM_QUERY = b"\x03"
+
+#: COM_SET_OPTION: whether a text may hold several statements, of which one that fails ends all.
+JOINING_ON, JOINING_OFF = (b"\x03\x00\x00\x00\x1b" + option + b"\x00" for option in (b"\x00", b"\x01"))
 _LARGEST = 0xFFFFFF
 
 

@@ -52,15 +52,67 @@ def rows(db: MySQLDB, sql: str = "SELECT `id`, `n` FROM `t` ORDER BY `id`", *val
 # -- the pipeline ------------------------------------------------------------------------------
 
 
-def test_a_transaction_that_reads_nothing_is_two_round_trips(db: MySQLDB) -> None:
+def test_a_transaction_that_reads_nothing_is_one_round_trip(db: MySQLDB) -> None:
     with db.recording() as recorder:
         transaction = db.begin()
         transaction.execute(ADD, (1, 10))
         transaction.execute(MOVE, (5, 1))
         transaction.commit()
     assert [sql for sql, _ in recorder.statements] == ["BEGIN", ADD, MOVE, "COMMIT"]
-    assert recorder.round_trips == 2  # COMMIT is sent when all before it is known to be well
+    assert recorder.round_trips == 1
     assert rows(db) == [(1, 15)]
+
+
+def test_where_a_server_takes_one_statement_at_a_time_the_commit_waits_for_those_before(db: MySQLDB) -> None:
+    with db.recording() as recorder:
+        transaction = db.begin()
+        transaction.session._joins = False  # type: ignore[attr-defined]
+        transaction.execute(ADD, (1, 10))
+        transaction.commit()
+    assert recorder.round_trips == 2
+    assert rows(db) == [(1, 10)]
+
+
+def test_a_commit_on_its_way_is_left_out_where_a_statement_before_it_fails(db: MySQLDB) -> None:
+    transaction = db.begin()
+    added = transaction.execute(ADD, (1, 10))
+    again = transaction.execute(ADD, (1, 11))
+    moved = transaction.execute(MOVE, (5, 1))
+    with pytest.raises(pymysql.IntegrityError) as refused:
+        transaction.commit()
+    assert refused.value.statement == ADD  # type: ignore[attr-defined]
+    assert added.rowcount == 1
+    for result in (again, moved):
+        with pytest.raises(pymysql.IntegrityError):
+            _ = result.rowcount
+    transaction.rollback()
+    assert rows(db) == []
+
+
+def test_no_text_holds_several_statements_but_the_one_that_commits(db: MySQLDB) -> None:
+    for _ in range(2):
+        transaction = db.begin()
+        with pytest.raises(pymysql.ProgrammingError):
+            transaction.execute("SELECT 1; SELECT 2", ()).fetchall()
+        transaction.rollback()
+        transaction = db.begin()
+        transaction.execute(ADD, (1, 1))
+        transaction.execute("DELETE FROM `t`", ())
+        transaction.commit()
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_commit_of_which_the_answers_do_not_all_come_is_unknown(db: MySQLDB, at: int) -> None:
+    transaction = db.begin()
+    transaction.execute(ADD, (1, 10))
+    session = transaction.session  # type: ignore[attr-defined]
+    well = b"\x07\0\0\x01\0\x01\0\x03\0\0\0"
+    session._file = io.BytesIO(well * at)
+    with pytest.raises(CommitUnknown) as caught:
+        transaction.commit()
+    transaction.rollback()
+    assert not db.is_retryable(caught.value)
+    assert len(rows(db)) in (0, 1)
 
 
 def test_what_follows_a_statement_that_failed_is_undone_and_answers_nothing(db: MySQLDB) -> None:
