@@ -26,6 +26,7 @@ from interaqt.runtime.admission import Admission, Asking, take
 from interaqt.runtime.effects import Effect, Membership, Mutation, Touched, told
 from interaqt.runtime.events import InteractionEvent, actor_of
 from interaqt.runtime.facts import Facts
+from interaqt.runtime.kinds_told import of_their_kinds
 from interaqt.runtime.ledger import Ledger
 from interaqt.runtime.nesting import Running, refuse_nested
 from interaqt.runtime.once import Once
@@ -318,7 +319,7 @@ class Writes:
 
     def mutations(self) -> list[Mutation]:
         found = told(mutation for each in self._mutations for mutation in _mutations(each))
-        return [each for each in found if self._storage.record_of(each.record).sides is None]
+        return of_their_kinds(self._storage, [each for each in found if not self._storage.record_of(each.record).sides])
 
     def created(self, cls: type[Any]) -> list[Any]:
         record = self._storage.record_of(cls)

@@ -79,6 +79,13 @@ class HostUpdate:
         needed = self.planner.needed(self.host, frozenset(each.name for each in self.watched))
         return (self.host.key, *(each for each in needed if each is not self.host.key))
 
+    @cached_property
+    def rewriting(self) -> tuple[Stored, ...]:
+        """What must be known of a host that is worked out anew: it is told of where any of the values is another."""
+        if not self.watched:
+            return (self.host.key,)
+        return tuple(dict.fromkeys((*self.returning, *self.values)))
+
     # -- one host
 
     def one(self, run: Run, statement: Prepared, given: Mapping[str, Any]) -> None:
@@ -105,9 +112,16 @@ class HostUpdate:
 
     @cached_property
     def count_again(self) -> PreparedRows:
+        return self._worked_out(self.returning)
+
+    @cached_property
+    def _rewritten(self) -> PreparedRows:
+        return self._worked_out(self.rewriting if self.watched else ())
+
+    def _worked_out(self, returning: Sequence[Stored]) -> PreparedRows:
         recomputed = {each: rule.recomputed(each) for rule in self.rules for each in rule.kept}
         assignments = self.assignments(assigned(self.rules, recomputed.__getitem__))
-        return self.planner.statements.assign_rows(self.host, HOST, assignments, self.returning)
+        return self.planner.statements.assign_rows(self.host, HOST, assignments, returning)
 
     def several(self, run: Run, keys: Sequence[Any], write: Callable[[], Result], locked: bool = False) -> None:
         """Change the hosts by ``write``, which answers what they are afterwards if anything depends on it."""
@@ -122,14 +136,13 @@ class HostUpdate:
         self._tell(run, map(self._reader.image, old()), map(self._reader.image, moved.fetchall()))
 
     def rewrite(self, run: Run, found: Sequence[Image]) -> None:
-        """Work the values out anew for hosts that are locked and known as they were."""
+        """Work the values out anew for hosts that are locked and known, as far as :attr:`rewriting`, as they were."""
         name = self.host.key.name
-        moved = self.count_again.run(run.tx, [{KEY: image[name]} for image in found])
+        moved = self._rewritten.run(run.tx, [{KEY: image[name]} for image in found])
         if self.watched:
-            written = {image[name]: image for image in map(self._reader.image, moved.fetchall())}
-            differing = [
-                old for old in found if any(old[each] != written[old[name]][each] for each in self._watched_names)
-            ]
+            reader = Reader(self.planner.schema, self.rewriting)
+            written = {image[name]: image for image in map(reader.image, moved.fetchall())}
+            differing = [old for old in found if any(old[each] != written[old[name]][each] for each in self.names)]
             self._tell(run, differing, written.values())
         else:
             run.all_touched(self.host, [image[name] for image in found], self.names)

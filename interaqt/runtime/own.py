@@ -81,12 +81,12 @@ class OwnFar(Reaction):
     @cached_property
     def _differing(self) -> Prepared:
         host = self.update.host
-        returning = self.update.returning or (host.key,)
+        returning = self.update.rewriting
         return differing_along(self.planner.statements, host, HOST, self._telling, self.path, returning)
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.planner.schema, self.update.returning or (self.update.host.key,))
+        return Reader(self.planner.schema, self.update.rewriting)
 
     def produces(self) -> Iterator[tuple[RecordModel, frozenset[str]]]:
         return self.update.produces()

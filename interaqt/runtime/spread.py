@@ -38,7 +38,8 @@ def step_along(root: Root, path: Path) -> Expr:
     for name in path:
         reference = record.attributes[name]
         assert isinstance(reference, Reference)
-        expr, record = Attr(expr, name, reference.type), reference.target
+        # A callback may have asked of which kind a record is, and gone on by a reference of that kind.
+        expr, record = Attr(expr, name, reference.type), reference.target.root
     return expr
 
 

@@ -104,7 +104,7 @@ class _Due:
 
     @property
     def _told(self) -> tuple[Stored, ...]:
-        return self._update.returning or (self.rule.record.key,)
+        return self._update.rewriting
 
     @cached_property
     def _rows(self) -> Prepared:

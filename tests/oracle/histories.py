@@ -20,13 +20,16 @@ from hypothesis import strategies as st
 
 import interaqt as iq
 from interaqt.core.model import Collection, Mirror, RecordModel, Reference
+from interaqt.runtime.effects import Mutation
 from interaqt.runtime.events import InteractionEvent
 from interaqt.storage.database import Database
 from tests.oracle.conflicts import Conflicts
 from tests.oracle.drawing.text import Class, Interaction, Schema
 from tests.oracle.drawing.values import LITERALS
 from tests.oracle.interpreter import Interpreter, Place, Refused
+from tests.oracle.meaning import top
 from tests.oracle.models import load
+from tests.oracle.telling import State, require_told
 
 __all__ = ["Session", "same", "steps"]
 
@@ -57,6 +60,10 @@ class Session:
         self.over = False
         """Whether the rest of the history is left out."""
         self.events = 0
+        self.state = State.of(self.interpreter)
+        """What there was after the last step."""
+        self._effects: list[Mutation] | None = None
+        """What the step told, if it was a dispatch."""
         self.conflicts = Conflicts(database)
         self._plans: dict[str, set[str]] = {}
         self._seen: dict[RecordModel, list[Any]] = {
@@ -72,7 +79,7 @@ class Session:
             "dispatch_many": self.app.dispatch_many,
             "pass_time": self._pass_time,
             "late": self._late,
-            "get": lambda cls, number: storage.loader.ghost(storage.record_of(cls), self._key(cls, number)),
+            "get": self._get,
             "after_conflict": self._after_conflict,
         }
         self._meant = names | {
@@ -111,7 +118,8 @@ class Session:
 
     def step(self, text: str) -> bool:
         """Do a step on both sides; answers whether it was admitted."""
-        outcome = refused = should = None
+        outcome = refused = should = self._effects = None
+        self.module.TOLD.clear()
         self.conflicts.at = 0
         self.interpreter.keys = {}
         try:
@@ -136,19 +144,25 @@ class Session:
         if refused is None and re.match(r"(after_conflict\(\d+\)\.)?dispatch", text):
             self.events += len(outcome) if isinstance(outcome, Sequence) else 1
         for record, rows in self.interpreter.rows.items():
-            seen = self._seen[record]
+            seen = self._seen[top(record)]
             seen += [key for key in rows if key not in seen]
         return refused is None
 
     def numbers(self) -> dict[str, list[int]]:
         """The records that there are, by class and number: the how-manieth of its class it was in this history."""
         return {
-            record.name: [number for number, key in enumerate(self._seen[record], 1) if key in rows]
-            for record, rows in self.interpreter.rows.items()
+            record.name: [number for number, key in enumerate(self._seen[top(record)], 1) if key in keys]
+            for record, keys in self.interpreter.keys_of_all().items()
         }
 
+    def _get(self, cls: type, number: int) -> Any:
+        key = self._key(cls, number)
+        record = self.app.model.records[cls]
+        kind = record if record.is_view else self.interpreter.one(record, key)._record
+        return self.storage.loader.ghost(kind, key)
+
     def _key(self, cls: type, number: int) -> Any:
-        seen = self._seen[self.app.model.records[cls]]
+        seen = self._seen[top(self.app.model.records[cls])]
         return seen[number - 1] if number <= len(seen) else 10**6 + number
 
     def _learn(self, outcome: Any) -> None:
@@ -157,6 +171,7 @@ class Session:
         interpreter.places = self._places()
         if isinstance(outcome, iq.DispatchResult | Sequence):
             results = outcome if isinstance(outcome, Sequence) else [outcome]
+            self._effects = [each for result in results for each in result.effects]
             interpreter.at = results[0].event.at
             for effect in (each for result in results for each in result.effects):
                 record = self.app.model.records[effect.record]
@@ -197,18 +212,35 @@ class Session:
 
     def check(self, *, whole: bool = False) -> None:
         """The database holds what the interpreter says; with ``whole`` collections and mirrors are asked, too."""
-        wanted = self.interpreter.state()
+        before, self.state = self.state, State.of(self.interpreter)
+        wanted = self.state.rows
         for record in self.interpreter.records:
             found = {_key(record, each): each for each in self.storage.query(record.cls).all()}
-            expected = wanted[record.name]
-            assert sorted(found) == sorted(expected), f"{record}: there are {sorted(found)}, not {sorted(expected)}"
-            for key, values in expected.items():
-                for name, value in values.items():
-                    if whole or not isinstance(record.attributes[name], Collection | Mirror):
-                        stored = _read(record, found[key], name)
-                        assert same(stored, value), f"{record}#{key}.{name} is {stored!r}, but should be {value!r}"
+            kinds = {key: kind for kind in self.interpreter.kinds(record) for key in wanted[kind.name]}
+            assert sorted(found) == sorted(kinds), f"{record}: there are {sorted(found)}, not {sorted(kinds)}"
+            for key, kind in kinds.items():
+                assert type(found[key]) is kind.cls, f"{record}#{key} is {found[key]!r}, but should be a {kind}"
+                for name, value in wanted[kind.name][key].items():
+                    if whole or not isinstance(kind.attributes[name], Collection | Mirror):
+                        stored = _read(kind, found[key], name)
+                        assert same(stored, value), f"{kind}#{key}.{name} is {stored!r}, but should be {value!r}"
+        for part in self.interpreter.parts:
+            keys = {_key(part.made_as, each) for each in self.storage.query(part.cls).all()}
+            assert keys == self.state.members[part.name], f"in {part} are {keys}, not {self.state.members[part.name]}"
         self._require_verified()
+        self._require_told(before)
         assert self.storage.query(InteractionEvent).count() == self.events
+
+    def _require_told(self, before: State) -> None:
+        """What the step told of is what it did, and side effects were told the same."""
+        if self._effects is not None:
+            records = {each.name: each for each in (*self.interpreter.records, *self.interpreter.parts)}
+            watched = {each.removeprefix("watch_") for each in vars(self.module) if each.startswith("watch_")}
+            require_told(self._effects, records, watched, before, self.state)
+            calls = sorted((each.kind, each.record.id) for each in self.module.TOLD)
+            effects = sorted((each.kind, each.key) for each in self._effects if each.record.__name__ in watched)
+            assert calls == effects, f"side effects were called with {calls}, and told are {effects}"
+        self._effects = None
 
     def _require_verified(self) -> None:
         differences = [
@@ -282,7 +314,8 @@ class _Step:
     def plain(self) -> str | None:
         if self.schema.is_timed and self.chance(25):
             return self.time()
-        few = [each for each in self.schema.classes if len(self.rows[each.name]) < 3 and not each.derived]
+        made = [each for each in self.schema.classes if not each.abstract]
+        few = [each for each in made if len(self.rows[each.name]) < 3 and not each.derived]
         if few and self.chance(40):
             return self.create(self.pick(few))
         kinds: list[Callable[[], str | None]] = [self.creation, self.update, self.delete]
@@ -301,15 +334,15 @@ class _Step:
         return f"pass_time({minutes})"
 
     def creation(self) -> str | None:
-        return self.create(self.pick(self.schema.classes))
+        return self.create(self.pick([each for each in self.schema.classes if not each.abstract]))
 
     def create(self, cls: Class) -> str | None:
         values = [
             f"{field.name}={self.value(field.kind, field.nullable)}"
-            for field in cls.fields
+            for field in cls.every_field
             if field.settable and (field.default is None or self.chance(50))
         ]
-        for ref in cls.refs:
+        for ref in cls.every_ref:
             if ref.stamp is not None:
                 continue
             if ref.nullable and self.chance(30):
@@ -326,7 +359,7 @@ class _Step:
         target, cls = self.stored()
         if target is None:
             return None
-        free = [each for each in (*cls.fields, *cls.refs) if not (cls.derived and not each.changes)]
+        free = [each for each in (*cls.every_field, *cls.every_ref) if not (cls.derived and not each.changes)]
         free = [each for each in free if getattr(each, "settable", True) and not getattr(each, "stamp", None)]
         free = [each for each in free if not each.counts]
         if not free:
@@ -366,7 +399,7 @@ class _Step:
         for name, kind, optional, many in act.items:
             if many:
                 assert isinstance(kind, Class)
-                keys = self.rows[kind.name]
+                keys = self.rows[kind.home.name]
                 chosen = self.draw(st.lists(st.sampled_from(keys), max_size=3)) if keys else []
                 values.append(f"{name}=[{', '.join(f'get({kind.name}, {key})' for key in chosen)}]")
             elif isinstance(kind, str):
@@ -386,7 +419,7 @@ class _Step:
         return "None" if nullable and self.chance(30) else str(self.pick(LITERALS[kind]))
 
     def record(self, cls: Class, sure: bool = False) -> str | None:
-        keys = self.rows[cls.name]
+        keys = self.rows[cls.home.name]
         if not sure and not cls.uuid and self.chance(3):
             return f"get({cls.name}, 999)"
         return f"get({cls.name}, {self.pick(keys)})" if keys else None

@@ -65,7 +65,7 @@ class Interpreter(Meaning):
     # -- what there is
 
     def get(self, cls: type, key: Any) -> View:
-        return self.one(self.model.records[cls], key)
+        return self.one(self.model.records[cls].made_as, key)
 
     def state(self) -> dict[str, dict[Any, Row]]:
         """Every attribute of every record, references and collections by their keys."""
@@ -383,7 +383,7 @@ class Interpreter(Meaning):
     def _source(self, place: Place) -> View:
         record, name, key, _ = place
         transform = next(each for each in declared(record).transforms if each.name == name)
-        return self.one(self.model.records[transform.source], key)
+        return self.one(self.model.records[transform.source].made_as, key)
 
 
 def _item(item: Any) -> Callable[[Any], Any]:

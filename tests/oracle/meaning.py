@@ -25,7 +25,7 @@ from interaqt.core.model import (
 )
 from tests.oracle.aggregates import aggregate
 
-__all__ = ["Meaning", "Refused", "Row", "View", "declared", "given", "initial", "key_of", "stored", "visible"]
+__all__ = ["Meaning", "Refused", "Row", "View", "declared", "given", "initial", "key_of", "stored", "top", "visible"]
 
 #: What is worked out from what is there each time it is asked for.
 WORKED_OUT = (Aggregation, StoredComputed, RealTimeSpec)
@@ -83,6 +83,10 @@ class Meaning:
     def kinds(self, record: RecordModel) -> list[RecordModel]:
         """The record itself, and what inherits from it."""
         return [each for each in self.records if issubclass(each.cls, record.cls)]
+
+    def keys_of_all(self) -> dict[RecordModel, set[Any]]:
+        """The keys of all records of each class, of whichever kind they are."""
+        return {record: {key for kind in self.kinds(record) for key in self.rows[kind]} for record in self.records}
 
     def views(self, record: RecordModel) -> list[View]:
         """All records of a class."""
@@ -162,6 +166,11 @@ class Meaning:
             one, other = inner.inverse or ()
             past = [getattr(each, other if getattr(each, one) == view else one) for each in links]
         return [each for each in past if self.is_one(each, collection.target)]
+
+
+def top(record: RecordModel) -> RecordModel:
+    """That from which a kind inherits in the end, among whose records its keys are unique."""
+    return next(iter(record.root.family.members.values())) if record.root.family is not None else record.made_as
 
 
 def declared(record: RecordModel) -> RecordDeclaration:

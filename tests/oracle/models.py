@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.oracle.drawing.computations import Computations
 from tests.oracle.drawing.interactions import Interactions
-from tests.oracle.drawing.structure import Structure
 from tests.oracle.drawing.text import Interaction, Ref, Schema
+from tests.oracle.drawing.views import Views
 
 __all__ = ["load", "schemas"]
 
@@ -38,10 +38,12 @@ def schemas(draw: st.DrawFn) -> Schema:
     return _Drawing(draw).schema()
 
 
-class _Drawing(Structure, Computations, Interactions):
+class _Drawing(Views, Computations, Interactions):
     def schema(self) -> Schema:
         for index in range(self.pick([2, 1, 2, 3, 3, 4, 5])):
             self.make_class(index)
+        for index in range(self.pick([0, 0, 0, 1, 1, 2])):
+            self.make_kind(index)
         for name in self.pick([[], [], ["Totals"], ["Totals", "Settings"]]):
             self.make_dictionary(name)
         for _ in range(self.draw(st.integers(2, 12))):
@@ -56,17 +58,20 @@ class _Drawing(Structure, Computations, Interactions):
         self.tell_of_changes()
         # A transform names its source, so what is derived comes after what it is derived from.
         classes = sorted(self.classes, key=lambda each: each.derived)
-        return Schema(classes, self.interactions, self.dictionaries)
+        return Schema(classes, self.interactions, self.dictionaries, self.views)
 
     def add_rule(self) -> None:
         unborn = [each for each in self.classes if not each.born]
-        match self.pick(["aggregate", "aggregate", "aggregate", "derive", "derive", "computed", "through", "timed"]):
+        rules = ["aggregate", "aggregate", "aggregate", "derive", "derive", "computed", "through", "timed", "view"]
+        match self.pick(rules):
             case "derive" if unborn:
                 self.derive(self.pick(unborn))
             case "computed":
                 self.computed()
             case "timed":
                 self.timed()
+            case "view":
+                self.make_view()
             case "through":
                 self.through()
             case _:

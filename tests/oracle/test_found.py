@@ -531,3 +531,89 @@ MODELS = [User, Meeting, Totals, Choose]
         "delete(get(Meeting, 1))",
         "delete(get(User, 1))",
     )
+
+
+def test_a_value_that_nothing_follows_from_is_told_of_beside_one_that_stays(database: object) -> None:
+    model = """
+@iq.interaction
+class Open:
+    pass
+
+
+@iq.entity
+class Note:
+    pass
+
+
+@iq.dictionary
+class Totals:
+    state: Literal["draft", "live"] = iq.StateMachine("draft", iq.on(Open, {"draft": "live"}))
+    last: int | None = iq.Last(Note, of=lambda x: Settings.limit, by=lambda x: Settings.year)
+
+
+@iq.dictionary
+class Settings:
+    limit: int = 3
+    year: int = iq.RealTime(lambda x, now: now.year if Totals.state == "live" and x.limit > 7 else 0)
+
+    @iq.computed(stored=True)
+    def is_live(self) -> bool:
+        return Totals.state == "live"
+
+
+MODELS = [Open, Note, Totals, Settings]
+"""
+    play(database, model, "dispatch(Open())")
+
+
+KINDS = """
+@iq.interaction
+class Make:
+    of: Item
+
+
+@iq.entity
+class Item:
+    parent: Item | None = iq.one()
+    parts: Many[Item] = iq.many(inverse="parent")
+    shops: Many[Shop] = iq.many(inverse="about")
+    shop_count: int = iq.Count(shops)
+
+
+@iq.entity
+class Shop(Item):
+    size: int
+    about: Item
+    other: Shop | None = iq.one()
+    made = iq.Transform(Make, lambda e: Shop(size=2, parent=e.payload.of, about=e.payload.of, other=None))
+    last: int | None = iq.Last(
+        Item.parts,
+        of=lambda x: x.shop_count,
+        by=lambda x: x.other.other.size if isinstance(x, Shop) and x.other is not None and isinstance(x.other, Shop)
+        and x.other.other is not None else None,
+    )
+
+
+MODELS = [Item, Shop, Make]
+"""
+
+
+def test_a_callback_goes_on_by_what_only_one_kind_has(database: object) -> None:
+    play(
+        database,
+        KINDS,
+        "create(Item(parent=None))",
+        "create(Shop(size=1, parent=None, about=get(Item, 1), other=None))",
+        "update(get(Shop, 2), other=get(Shop, 2), parent=get(Shop, 2))",
+        "update(get(Shop, 2), size=5)",
+    )
+
+
+def test_a_record_that_nothing_depends_on_is_told_of_by_its_own_kind(database: object) -> None:
+    play(
+        database,
+        KINDS.replace("x.shop_count", "x.id"),
+        "create(Item(parent=None))",
+        "create(Shop(size=1, parent=None, about=get(Item, 1), other=None))",
+        "dispatch(Make(of=get(Shop, 2)))",
+    )

@@ -115,7 +115,18 @@ def kind_of(error: Exception) -> tuple[str, ...]:
     """What sort of failure it is: the same for a smaller case that fails in the same way."""
     if not isinstance(error, AssertionError):
         return type(error).__name__, getattr(error, "code", str(error))
-    words = ("should be admitted", "is admitted", "there are", "but should be", "should be None")
+    words = (
+        "should be admitted",
+        "is admitted",
+        "there are",
+        "but should be",
+        "should be None",
+        "told of",
+        "changed",
+        "but it is",
+        "side effects",
+        " in ",
+    )
     refused = re.search(r"is not: (\w+)", str(error))
     return refused.group(1) if refused else "", *(word for word in words if word in str(error))
 

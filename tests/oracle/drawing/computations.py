@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from tests.oracle.drawing.expressions import Expressions
-from tests.oracle.drawing.paths import Path, paths
+from tests.oracle.drawing.paths import Path
 from tests.oracle.drawing.text import Coll, Field
 from tests.oracle.drawing.values import LITERALS, NUMBERS, ORDERED, TIMED_NUMBERS, TIMED_TESTS
 
@@ -21,11 +23,24 @@ class Computations(Expressions):
             for coll in cls.colls
             if coll.link.born and coll.element.born
         ]  # fmt: skip
-        whole = [(each, Coll(cls.name, cls, "")) for each in self.dictionaries for cls in self.classes if cls.born]
+        # Of what it inherits a kind says where it is declared.
+        options += [
+            (cls, attrs.evolve(coll, name=f"{above.name}.{coll.name}"))
+            for cls, above in ((each, each.base) for each in self.classes)
+            if above is not None
+            for coll in above.colls
+            if coll.link.born and coll.element.born
+        ]  # fmt: skip
+        whole = [
+            (each, Coll(cls.name, cls, ""))
+            for each in self.dictionaries
+            for cls in (*self.classes, *self.views)
+            if cls.born
+        ]
         if not options and not whole:
             return
         cls, coll = self.pick(whole if whole and (not options or self.chance(40)) else options)
-        found, derived = self.weighed(paths(coll.element, "x", 2))
+        found, derived = self.weighed(self.paths(coll.element, "x", 2))
         sums = ["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"]
         rule = self.pick([*sums, "Maximum", "Minimum", "First", "Last", "Distinct"])
         where = f", where=lambda x: {self.condition(found)}" if self.chance(60) else ""
@@ -86,7 +101,7 @@ class Computations(Expressions):
 
     def computed(self) -> None:
         cls = self.pick([*(each for each in self.classes if each.born), *self.dictionaries])
-        found = [*paths(cls, "self", 1), *self.global_paths()]
+        found = [*self.paths(cls, "self", 1), *self.global_paths()]
         if not found:
             return
         stored = self.chance(60)
@@ -103,18 +118,18 @@ class Computations(Expressions):
     def timed(self) -> None:
         """What changes with the clock."""
         cls = self.pick([*(each for each in self.classes if each.born), *self.dictionaries])
-        found = [*paths(cls, "x", 1), *self.global_paths()]
+        found = [*self.paths(cls, "x", 1), *self.global_paths()]
         is_test = self.chance(60)
         text = self.pick(TIMED_TESTS if is_test else TIMED_NUMBERS)
         guards: list[str] = []
         for mark, kind in (("{t}", "dt.datetime"), ("{d}", "dt.date")):
             fitting = [each for each in found if each.kind == kind]
-            if fitting and self.chance(85):
+            if fitting and mark in text and self.chance(85):
                 path = self.pick(fitting)
-                guards += [*path.guards, path.text] if path.nullable else path.guards
+                guards += [*path.guards, f"{path.text} is not None"] if path.nullable else path.guards
                 text = text.replace(mark, path.text)
             text = text.replace(mark, self.pick(LITERALS[kind]))
-        conditions = [f"{each} is not None" for each in dict.fromkeys(guards) if each in text]
+        conditions = list(dict.fromkeys(guards))
         if found and self.chance(40):
             conditions.append(f"({self.condition(found)})")
         if is_test:

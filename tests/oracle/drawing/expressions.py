@@ -25,6 +25,7 @@ class Expressions:
         self.draw = draw
         self.classes: list[Class] = []
         self.dictionaries: list[Class] = []
+        self.views: list[Class] = []
         self.interactions: list[Interaction] = []
         self._serial = itertools.count(1)
 
@@ -39,7 +40,11 @@ class Expressions:
 
     def global_paths(self) -> list[Path]:
         """What any callback may read of dictionaries, as they are drawn so far."""
-        return [path for each in self.dictionaries for path in paths(each, each.name, 1)]
+        return [path for each in self.dictionaries for path in self.paths(each, each.name, 1)]
+
+    def paths(self, cls: Class, text: str, depth: int, guards: tuple[str, ...] = ()) -> list[Path]:
+        """What may be read of a record of a class, or of the kinds that it may be of."""
+        return list(paths(cls, text, depth, guards, [each for each in self.classes if each.base is not None]))
 
     def weighed(self, found: Iterable[Path]) -> tuple[list[Path], list[Path]]:
         """What may be read, what is derived several times, so that rules stand on one another; and that."""
@@ -65,7 +70,7 @@ class Expressions:
         if path.nullable:
             if self.chance(20):
                 return path.guarded(f"{path.text} is None")
-            path = attrs.evolve(path, guards=(*path.guards, path.text))
+            path = attrs.evolve(path, guards=(*path.guards, f"{path.text} is not None"))
         return path.guarded(test, "or" if path.guards and self.chance(20) else "and")
 
     def number(self, kind: str, found: Sequence[Path], nullable: bool) -> str | None:
@@ -75,7 +80,7 @@ class Expressions:
             return None
         path = self.pick(fitting)
         otherwise = "None" if nullable and self.chance(60) else ZERO[kind]
-        guards = (*path.guards, path.text) if path.nullable else path.guards
+        guards = (*path.guards, f"{path.text} is not None") if path.nullable else path.guards
         if path.nullable and not path.guards and otherwise == "None":
             return path.text
         text = path.text
@@ -85,4 +90,4 @@ class Expressions:
                 text = text.replace("* 2", "* 2.0")
         if not guards:
             return text
-        return f"{text} if {' and '.join(f'{each} is not None' for each in guards)} else {otherwise}"
+        return f"{text} if {' and '.join(guards)} else {otherwise}"

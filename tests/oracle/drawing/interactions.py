@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.oracle.drawing.derivations import Derivations
-from tests.oracle.drawing.paths import Path, paths
+from tests.oracle.drawing.paths import Path
 from tests.oracle.drawing.text import Class, Field, Interaction, Ref
 
 __all__ = ["Interactions"]
@@ -25,6 +25,9 @@ class Interactions(Derivations):
 
     def item(self, act: Interaction, kind: str | Class, optional: bool = False, many: bool = False) -> str:
         """A payload item of the kind: one that is there, or a new one."""
+        parts = [each for each in (*self.classes, *self.views) if each is not kind and each.is_a(kind)]
+        if parts and self.chance(25):
+            kind = self.pick(parts)
         fitting = [each[0] for each in act.items if each[1:] == (kind, optional, many)]
         if fitting and self.chance(60):
             return f"e.payload.{self.pick(fitting)}"
@@ -41,7 +44,7 @@ class Interactions(Derivations):
             if isinstance(kind, str):
                 found.append(Path(text, (), kind, optional))
             else:
-                found += paths(kind, text, 1, (text,) if optional else ())
+                found += self.paths(kind, text, 1, (text,) if optional else ())
         return found
 
     def where(self, act: Interaction, cls: Class) -> str:
@@ -49,7 +52,7 @@ class Interactions(Derivations):
         if cls.is_dictionary:
             return ""
         ways = ["one", "one", "optional", "many"]
-        holders = [(owner, coll) for owner in self.classes for coll in owner.colls if coll.element is cls]
+        holders = [(owner, coll) for owner in self.classes for coll in owner.colls if coll.element.is_a(cls)]
         ways += ["found"] if holders else []
         match self.pick(ways):
             case "one":
@@ -76,7 +79,7 @@ class Interactions(Derivations):
             if self.chance(15) and not cls.is_dictionary:
                 moves = '"draft": "live", "live": iq.DELETED'
             elif self.chance(25):
-                test = self.condition([*paths(cls, "x", 1), *self.readable(act)])
+                test = self.condition([*self.paths(cls, "x", 1), *self.readable(act)])
                 state = self.pick([each for each in ("draft", "live", "gone") if f'"{each}":' not in moves])
                 moves += f', "{state}": lambda e, x: "live" if {test} else "draft"'
             strict = ", strict=True" if self.chance(15) else ""
@@ -104,7 +107,7 @@ class Interactions(Derivations):
                 known = [each for each in self.readable(act) if not each.guards]
                 if self.chance(50):
                     arguments = "e, x"
-                    known += [each for each in paths(cls, "x", 1) if not each.guards]
+                    known += [each for each in self.paths(cls, "x", 1) if not each.guards]
                 value = self.value(field, known, event=True)
             field.changes.append(f"iq.on({act.name}{where}, set=lambda {arguments}: {value})")
 
@@ -137,15 +140,16 @@ class Interactions(Derivations):
         cls.rules.append(f"    {self.name('done')} = iq.Transform({act.name}, lambda e: {text})")
 
     def created(self, act: Interaction, cls: Class) -> str:
-        for ref in cls.refs:
+        cls = self.one_of(cls)
+        for ref in cls.every_ref:
             if ref.stamp is None and (not ref.nullable or self.chance(40)):
                 self.item(act, ref.target)
         if self.chance(60):
-            for field in cls.fields:
+            for field in cls.every_field:
                 if field.settable and field.default is None and self.chance(50):
                     self.item(act, field.kind, field.nullable)
         roots = [
-            Path(f"e.payload.{name}", (), kind, optional) for name, kind, optional, many in act.items
+            Path(f"e.payload.{name}", (), kind.home, optional) for name, kind, optional, many in act.items
             if isinstance(kind, Class) and not many
         ]  # fmt: skip
         return self.construction(cls, self.readable(act), roots, event=True, nested=True)
@@ -155,7 +159,7 @@ class Interactions(Derivations):
         if self.chance(50):
             test = f"self == {self.item(act, cls)}"
         else:
-            found = [*paths(cls, "self", 1)]
+            found = [*self.paths(cls, "self", 1)]
             test = self.condition([*found, *self.global_paths()])
             mine = [each for each in found if isinstance(each.kind, Class) and not each.guards]
             if mine:

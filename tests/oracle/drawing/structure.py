@@ -32,10 +32,7 @@ class Structure(Expressions):
         for _ in range(self.draw(st.integers(1, 3))):
             cls.fields.append(self.plain_field(cls))
         if self.chance(40):
-            machine = Field(self.name("state"), STATE, machine=True)
-            cls.fields.append(machine)
-            if self.chance(50):
-                self.stamp(cls, machine.name, self.pick(["", "", ', to="live"']))
+            self.machine(cls)
         # In which order records are made that follow from others is nobody's business.
         for _ in range(self.pick([0, 0, 0, 1, 1, 2]) if cls.born else 0):
             self.sequence(cls)
@@ -52,6 +49,12 @@ class Structure(Expressions):
         name = self.name("seq_")
         text = ", ".join([*(each.name for each in scope), *start])
         cls.fields.append(Field(name, "int", value=f"iq.ScopedSequence({text})"))
+
+    def machine(self, cls: Class) -> None:
+        machine = Field(self.name("state"), STATE, machine=True)
+        cls.fields.append(machine)
+        if self.chance(50):
+            self.stamp(cls, machine.name, self.pick(["", "", ', to="live"']))
 
     def relation(self, index: int, entities: list[Class]) -> Class:
         repeatable, symmetric = self.chance(40), self.chance(30)
@@ -113,12 +116,13 @@ class Structure(Expressions):
             for owner in self.classes
             for coll in owner.colls
             if coll.far is None
-            for onward in coll.link.refs
+            for onward in coll.link.every_ref
             if not onward.nullable
+            and 'inverse=("' not in coll.line
             and f'inverse="{onward.name}"' not in coll.line
             and [
                 each.target
-                for each in coll.link.refs
+                for each in coll.link.every_ref
                 if f'inverse="{each.name}"' not in coll.line
             ].count(onward.target) == 1
         ]  # fmt: skip

@@ -21,6 +21,10 @@ import interaqt as iq
 from interaqt import Event, Many
 
 
+#: What side effects are told.
+TOLD: list[iq.RecordChange[object]] = []
+
+
 class Colour(enum.Enum):
     RED = "red"
     GREEN = "green"
@@ -121,7 +125,7 @@ class Coll:
 
 @attrs.define(eq=False)
 class Class:
-    """An entity, relation or dictionary that is being drawn."""
+    """An entity, relation, dictionary or view that is being drawn."""
 
     name: str
     kind: str
@@ -137,9 +141,27 @@ class Class:
     derived: bool = False
     given: set[str] = attrs.field(factory=set)
     """What transforms from records say of it."""
+    of: Class | None = None
+    """What a view is of, whose attributes it has."""
+    watched: bool = False
+    """Whether a side effect observes it."""
+
+    base: Class | None = None
+    """What a kind inherits from."""
+    abstract: bool = False
+    defaults: dict[str, str] = attrs.field(factory=dict)
+    """What a kind says of attributes that it inherits."""
 
     def text(self) -> str:
-        lines = [] if self.is_dictionary else [f"    id: {'uuid.UUID' if self.uuid else 'int'} = iq.key()"]
+        if self.of is not None:
+            return f"{self.decorator}\nclass {self.name}({self.of.name}): ...\n{self._watching()}"
+        has_key = not self.is_dictionary and self.base is None
+        lines = [f"    id: {'uuid.UUID' if self.uuid else 'int'} = iq.key()"] if has_key else []
+        lines += [
+            f"    {each.name}: {each.annotation} = {each.default}"
+            for each in self.every_field
+            if each.name in self.defaults
+        ]
         lines += [line for each in self.fields if each.settable or each.machine for line in each.lines()]
         lines += [each.line() for each in self.refs if each.stamp is None]
         lines += [each.line for each in self.colls]
@@ -147,7 +169,44 @@ class Class:
         lines += [each.line() for each in self.refs if each.stamp is not None]
         lines += [line for each in self.fields if not (each.settable or each.machine) for line in each.lines()]
         lines += self.rules
-        return f"{self.decorator}\nclass {self.name}:\n" + "\n".join(lines or ["    pass"]) + "\n"
+        body = "\n".join(lines or ["    pass"])
+        decorator, bases = self.decorator, f"({self.base.name})" if self.base is not None else ""
+        if self.abstract:
+            decorator = decorator.removesuffix(")") + (", " if decorator.endswith(")") else "(") + "abstract=True)"
+        return f"{decorator}\nclass {self.name}{bases}:\n{body}\n{self._watching()}"
+
+    def _watching(self) -> str:
+        if not self.watched:
+            return ""
+        return (
+            f"\n\n@iq.side_effect({self.name})\ndef watch_{self.name}(change: iq.RecordChange[{self.name}]) -> None:\n"
+            "    TOLD.append(change)\n"
+        )
+
+    @property
+    def every_field(self) -> list[Field]:
+        """What it has and inherits."""
+        inherited = [] if self.base is None else self.base.every_field
+        found = [*inherited, *self.fields]
+        return (
+            [attrs.evolve(each, default=self.defaults.get(each.name, each.default)) for each in found]
+            if self.defaults
+            else found
+        )
+
+    @property
+    def every_ref(self) -> list[Ref]:
+        return [*([] if self.base is None else self.base.every_ref), *self.refs]
+
+    def is_a(self, other: object) -> bool:
+        """Whether each of its records is one of the other's."""
+        above = self.of or self.base
+        return self is other or (above is not None and above.is_a(other))
+
+    @property
+    def home(self) -> Class:
+        """What its records are made as."""
+        return self if self.of is None else self.of.home
 
     @property
     def is_dictionary(self) -> bool:
@@ -187,6 +246,7 @@ class Schema:
     classes: list[Class]
     interactions: list[Interaction]
     dictionaries: list[Class]
+    views: list[Class] = attrs.field(factory=list)
 
     def __repr__(self) -> str:
         return f"<a model of {', '.join(each.name for each in self.classes)}>"
@@ -199,7 +259,9 @@ class Schema:
 
     @property
     def source(self) -> str:
-        classes = [*self.classes, *self.dictionaries]
+        classes = [each for cls in self.classes for each in (cls, *(view for view in self.views if view.home is cls))]
+        classes += self.dictionaries
         names = [each.name for each in (*classes, *self.interactions)]
+        names += [f"watch_{each.name}" for each in classes if each.watched]
         texts = [each.text() for each in (*self.interactions, *classes)]
         return "\n\n".join([PRELUDE, *texts, f"MODELS = [{', '.join(names)}]\n"])
