@@ -15,7 +15,7 @@ from interaqt.core.computations import AggregateRule
 from interaqt.core.computations.aggregation import LINK
 from interaqt.core.evaluate import compile_tuple
 from interaqt.core.expressions import Attr, Const, Expr, Op, Root, children, replace
-from interaqt.core.model import RecordModel, Reference
+from interaqt.core.model import Constant, RecordModel, Reference
 from interaqt.runtime.graph import Path, path_from
 from interaqt.runtime.reaction import NEW, OLD, Pair, Reaction, Step
 from interaqt.runtime.sums import SumUpdate
@@ -146,8 +146,11 @@ def _is_far_only(expr: Expr) -> bool:
             return True
         case Root(name=name):
             return name == _FAR
-        case Attr(of=of):
-            return isinstance(of, Root) and of.name == _FAR
+        case Attr(of=Root(name=name, record=record)):
+            # From every record there is the same step to a dictionary, which no row has.
+            return name == _FAR and not isinstance(record.attribute(expr.name), Constant)
+        case Attr():
+            return False
         case Op(args=args):
             return all(map(_is_far_only, args))
         case _:

@@ -617,3 +617,42 @@ def test_a_record_that_nothing_depends_on_is_told_of_by_its_own_kind(database: o
         "create(Shop(size=1, parent=None, about=get(Item, 1), other=None))",
         "dispatch(Make(of=get(Shop, 2)))",
     )
+
+
+def test_a_view_past_a_relation_asks_of_a_global_reference(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    boss: User | None = iq.one()
+    links: Many[Link] = iq.many(inverse="left")
+    favoured: Many[Favoured] = iq.many(through="links")
+    count: int = iq.Count(links)
+    most: int | None = iq.Maximum(favoured, of=lambda x: x.count)
+
+
+@iq.view(User, where=lambda x: Totals.link is not None and Totals.link.left == x.boss)
+class Favoured(User): ...
+
+
+@iq.relation
+class Link:
+    left: User
+    right: User
+
+
+@iq.dictionary
+class Totals:
+    link: Link | None = iq.one(default=None)
+
+
+MODELS = [User, Favoured, Link, Totals]
+"""
+    play(
+        database,
+        model,
+        "create(User(boss=None))",
+        "create(Link(left=get(User, 1), right=get(User, 1)))",
+        "update(get(User, 1), boss=get(User, 1))",
+        "update(get(Totals, 1), link=get(Link, 1))",
+        "update(get(User, 1), boss=None)",
+    )
