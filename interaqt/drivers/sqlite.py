@@ -204,6 +204,19 @@ class SQLiteDB(Database):
         elif not self._in_memory:
             self._idle.append(connection)
 
+    def _take_back(self, connection: sqlite3.Connection | None, writes: bool) -> None:
+        """After a transaction; None is for a connection that was discarded."""
+        if connection is None:
+            if self._in_memory:
+                self._idle.clear()
+        elif self._closed:
+            self._discard(connection)
+        elif not self._in_memory:
+            self._idle.append(connection)
+        if writes:
+            self._owner = None
+            self._turn.release()
+
     def _discard(self, connection: sqlite3.Connection) -> None:
         self._connections.discard(connection)
         with contextlib.suppress(sqlite3.Error):
@@ -330,13 +343,7 @@ class _Transaction(_Executor):
     def _end(self, connection: sqlite3.Connection | None) -> None:
         self._ended = True
         self.execute = ended
-        database = self._database
-        if connection is not None:
-            database._release(connection)
-        elif database._in_memory:
-            database._idle.clear()
-        if self._writes:
-            database._give_turn()
+        self._database._take_back(connection, self._writes)
 
 
 def _rolled_back() -> StorageError:

@@ -88,11 +88,7 @@ class Adjust(Reaction):
         if not given:
             return
         if len(given) == 1:
-            (one,) = given
-            if self._undoes:
-                self.update.undo(run, self._one, one, {**self._constants, **one})
-            else:
-                self.update.one(run, self._one, one)
+            self._move(run, given[0])
         elif self._remote:
             result = self._summed.run(run.tx, given)
             self.update.by(run, self.update.read_deltas(result.fetchall()))
@@ -117,9 +113,12 @@ class Adjust(Reaction):
         return self._constant and self._has_constants and kinds <= {Kind.INT}
 
     @cached_property
-    def _undoes(self) -> bool:
-        """Whether what a host was follows from what it is then, for no delta is left to the database."""
-        return not self._remote and self.update.undoes
+    def _move(self) -> Callable[[Run, Mapping[str, Any]], None]:
+        """Moves one host."""
+        if self._remote or not self.update.undoes:
+            return self.update.moving(self._one)
+        # What the host was follows from what it is then, for no delta is left to the database.
+        return self.update.undoing(self._one, self._constants)
 
     @cached_property
     def _given(self) -> Callable[[Any, Any], dict[str, Any] | None]:

@@ -83,6 +83,8 @@ class InteractionDispatch:
         self.consequences.of_event(self.event_record)
         self._ledger = ledger
         self._idempotency = interaction.idempotency or idempotency
+        self.holding = partial(Holding, self.storage.loader, self.consequences.lock_of, self.consequences.concerns)
+        """Keeps as it is what callbacks read of records that are written then, or of which values move."""
         self._reads_globals = bool(self.planner.model.dictionaries)
         self._answers = interaction.hooks.resolve is not None or interaction.hooks.after_dispatch is not None
         self.calls_back = interaction.hooks.post_commit is not None or bool(telling.side_effects)
@@ -169,7 +171,7 @@ class InteractionDispatch:
         self, run: Run, request: Any, user: Any, actor: str | None, stored: dict[str, Any], at: dt.datetime
     ) -> tuple[Event[Any], Created]:
         """Admit it, and write its event and its facts."""
-        holding = self.locked(request, user, at)
+        holding = self.holding() if self.admission is None else self.locked(request, user, at)
         if self.payload.names_views:
             self._views.require(run, request)
         event = self.admitted(request, user, at, holding)
@@ -199,10 +201,6 @@ class InteractionDispatch:
         """How a dictionary is locked that a callback reads."""
         return self.consequences.lock_of(dictionary) or "keep"
 
-    def holding(self) -> Holding:
-        """What keeps as it is what callbacks read of records that are written then, or of which values move."""
-        return Holding(self.storage.loader, self.consequences.lock_of, self.consequences.concerns)
-
     def event_row(self, event: Event[Any], actor: str | None, stored: dict[str, Any]) -> Image:
         """What is kept of the event."""
         return {
@@ -215,7 +213,8 @@ class InteractionDispatch:
 
     def event(self, request: Any, user: Any, at: dt.datetime, holding: Holding | None = None) -> Event[Any]:
         """What callbacks see: everything in it loads inside the transaction, all records of one table together."""
-        holding = holding or self.holding()
+        if holding is None:
+            holding = self.holding()
         if self.user is not None and isinstance(user, self.user.cls) and isinstance(user, Record):
             user = holding.like(self.user, user)
         return Event(self.interaction.name, at, user, self.payload.fresh(request, holding.like))

@@ -88,7 +88,8 @@ class Facts:
 
     def ask(self, run: Run, event: Event[Any]) -> Asked:
         """Ask all callbacks; nothing is written yet."""
-        return Asked(self._changing.moves(run, event), self.made(event))
+        moves = self._changing.moves(run, event) if self._changing.changes else []
+        return Asked(moves, self.made(event) if self._creations else [])
 
     def write(self, run: Run, event: Event[Any], asked: Asked) -> None:
         """Write all of them, each with what follows from it."""

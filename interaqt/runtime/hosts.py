@@ -88,11 +88,23 @@ class HostUpdate:
 
     # -- one host
 
+    def moving(self, statement: Prepared) -> Callable[[Run, Mapping[str, Any]], None]:
+        """Like :meth:`one`, for one statement: made at setup, for most of what a dispatch does is to move a host."""
+        if self.watched:
+            return lambda run, given: self.one(run, statement, given)
+        write, cls, names = statement.run, self.host.cls, self.names
+
+        def move(run: Run, given: Mapping[str, Any]) -> None:
+            write(run.tx, given)
+            run.mutations.append(Mutation("update", cls, given[KEY], names))
+
+        return move
+
     def one(self, run: Run, statement: Prepared, given: Mapping[str, Any]) -> None:
         """Run a statement that changes one host, whose key is among the given values."""
         if not self.watched:
             statement.run(run.tx, given)
-            run.mutations.append(Mutation("update", self.host.cls, given[KEY], self.names))
+            run.touched(self.host, given[KEY], self.names)
             return
         old = self._rows_of(self._read_one.run(run.tx, given))
         moved = statement.run(run.tx, given)

@@ -9,6 +9,7 @@ from interaqt.core.model import RecordModel, Reference
 from interaqt.core.record import ORIGIN, Record
 
 if TYPE_CHECKING:
+    from interaqt.runtime.rows import RowStatements
     from interaqt.runtime.run import Created, Run
 
 __all__ = ["Maker"]
@@ -29,7 +30,7 @@ class Maker:
         """
         if not instances:
             return []
-        if len(instances) == 1 and record.root.family is None:
+        if len(instances) == 1 and self._run.planner.rows(record).table.family is None:
             (one,) = instances
             if id(one) not in self._made:
                 self._store(record, instances)
@@ -54,18 +55,19 @@ class Maker:
         if not fresh:
             return
         rows = self._run.planner.rows(record)
-        for reference in rows.references:
-            unsaved = []
-            for each in fresh:
-                found = each.__dict__.get(reference.name)
-                if isinstance(found, reference.target.cls) and ORIGIN not in found.__dict__:
-                    unsaved.append(found)
-            if unsaved:
-                # A record is whole when it is made, so these can't lead back here.
-                self.make(reference.target, unsaved)
+        if len(fresh) > 1:
+            self._store_referred(rows, fresh)
         images = [rows.values_of(each, self._key) for each in fresh]
         for each, created in zip(fresh, self._run.create(record, images), strict=True):
             self._made[id(each)] = each, created
+
+    def _store_referred(self, rows: RowStatements, fresh: Sequence[Record]) -> None:
+        """Store what several refer to, all by one statement for each reference."""
+        for name, cls, reference in rows.linking:
+            found = [each.__dict__.get(name) for each in fresh]
+            unsaved = [each for each in found if isinstance(each, cls) and ORIGIN not in each.__dict__]
+            if unsaved:
+                self.make(reference.target, unsaved)
 
     def created(self, instances: Iterable[Record]) -> Iterator[Created]:
         """What was stored for the instances, those that they refer to first; each once."""
@@ -85,4 +87,7 @@ class Maker:
         yield made[1]
 
     def _key(self, reference: Reference, value: Record) -> Any:
+        if id(value) not in self._made:
+            # A record is whole when it is made, so this can't lead back.
+            self.make(reference.target, [value])
         return self._made[id(value)][1].key

@@ -39,6 +39,9 @@ class Payload:
         self._referring = [(item.name, item.record, item.many) for item in self._references if item.record is not None]
         self._converter: Converter | None = None
         self._json = [item for item in interaction.items.values() if item.type.kind is Kind.JSON]
+        declared = any(item.record is not None and item.record.is_view for item in self._references)
+        self.names_views = declared or (bool(self._json) and any(each.is_view for each in records.values()))
+        """Whether what it refers to may have to be in a view."""
         self.glance = PayloadGlance.at(list(interaction.items.values()))
 
     # -- checking
@@ -78,12 +81,6 @@ class Payload:
             values = [each.__dict__[name] for each in requests]
             found.setdefault(record.root, set()).update(key_of(value) for value in values if value is not None)
         return found
-
-    @cached_property
-    def names_views(self) -> bool:
-        """Whether what it refers to may have to be in a view."""
-        declared = any(item.record is not None and item.record.is_view for item in self._references)
-        return declared or (bool(self._json) and any(each.is_view for each in self._records.values()))
 
     def declared(self, request: Any) -> Iterator[tuple[str, RecordModel, Any]]:
         """Path, record and key of everything that a payload refers to, by the record that is declared there."""

@@ -27,11 +27,29 @@ if TYPE_CHECKING:
     from interaqt.runtime.planner import Planner
     from interaqt.runtime.reaction import Reaction
 
-__all__ = ["KeyOf", "RowChange", "RowStatements", "key_in"]
+__all__ = ["KeyOf", "RowChange", "RowCreation", "RowStatements", "key_in"]
 
 S = TypeVar("S")
 
 KeyOf = Callable[[Reference, Record], Any]
+
+
+@attrs.frozen(eq=False)
+class RowCreation:
+    """What making rows comes to, side by side: a dispatch reads all of it, and looks nothing up."""
+
+    key: str
+    insert: Prepared
+    initial: Image
+    is_known: bool
+    """Whether nothing is to be found out of rows before they are made."""
+    host_locks: HostLocks | None
+    told_reader: Reader
+    targets: tuple[tuple[str, RecordModel], ...]
+    """The name of each reference, with the record in whose table its targets are."""
+    reactions: tuple[Reaction, ...]
+    must_tell: bool
+    """Whether something that follows must know what only the database can tell."""
 
 
 @attrs.frozen(eq=False)
@@ -45,6 +63,9 @@ class RowChange:
     """What is set, and what follows from it in the row."""
     is_all: bool
     """Whether nothing follows from a row in itself, so that what is set is all that is new in it."""
+    host_locks: HostLocks | None
+    targets: tuple[tuple[str, RecordModel], ...]
+    """Each reference that is set, with the record in whose table its targets are."""
 
 
 class RowStatements:
@@ -126,20 +147,26 @@ class RowStatements:
         return tuple(self.record.references())
 
     @cached_property
-    def targets(self) -> tuple[tuple[Reference, RecordModel], ...]:
-        """Each reference, with the record in whose table its targets are."""
-        return tuple((each, each.target.root) for each in self.references)
+    def targets(self) -> tuple[tuple[str, RecordModel], ...]:
+        """The name of each reference, with the record in whose table its targets are."""
+        return tuple((each.name, each.target.root) for each in self.references)
 
     @cached_property
-    def reactions(self) -> tuple[Reaction, ...]:
-        """What the creation of a row means."""
-        return self.planner.created(self.table)
-
-    @cached_property
-    def must_tell(self) -> bool:
-        """Whether something that follows from a creation must know what only the database can tell."""
+    def creation(self) -> RowCreation:
+        """What making rows comes to."""
+        reactions = self.planner.created(self.table)
         told = {each.name for each in self.told}
-        return any(told & reaction.reads for reaction in self.reactions)
+        return RowCreation(
+            self.key.name,
+            self.insert,
+            self.initial_image,
+            self.is_known,
+            self.host_locks,
+            self.told_reader,
+            self.targets,
+            reactions,
+            must_tell=any(told & reaction.reads for reaction in reactions),
+        )
 
     def values_of(self, instance: Record, key_of_new: KeyOf) -> Image:
         """What a record that is not stored yet has been given, references by their keys.
@@ -155,6 +182,11 @@ class RowStatements:
             if reference.name in values:
                 values[reference.name] = key_in(reference, values[reference.name], key_of_new)
         return values
+
+    @cached_property
+    def linking(self) -> tuple[tuple[str, Any, Reference], ...]:
+        """Each reference with its name and the class of its targets."""
+        return tuple((each.name, each.target.cls, each) for each in self.references)
 
     @cached_property
     def visible_names(self) -> tuple[str, ...]:
@@ -173,14 +205,15 @@ class RowStatements:
     def whole(self, executor: Executor, rows: Sequence[Image]) -> list[Image]:
         """What a maker gave, with what is known of the rest before the rows are made."""
         initial = self.initial_image
-        images = [{**initial, **rows[0]}] if len(rows) == 1 else [{**initial, **row} for row in rows]
-        self.complete(executor, images)
+        images = [{**initial, **row} for row in rows]
+        if not self.is_known:
+            self.complete(executor, images)
         return images
 
     @cached_property
-    def is_completed(self) -> bool:
-        """Whether :meth:`complete` has anything to do."""
-        return bool(self._numbering is not None or self._asking or self.completion.local)
+    def is_known(self) -> bool:
+        """Whether :meth:`complete` has nothing to do."""
+        return self._numbering is None and not self._asking and not self.completion.local
 
     def complete(self, executor: Executor, images: Sequence[Image]) -> None:
         """Put into rows what is known of them before they are made, beside what they start from."""
@@ -293,10 +326,14 @@ class RowStatements:
         """What setting the named attributes comes to."""
         found = self._changes.get(names)
         if found is None:
-            found = RowChange(
-                self.update(names), self.watched(names), self.changed(names), is_all=not self.completion.rules
+            found = self._changes[names] = RowChange(
+                self.update(names),
+                self.watched(names),
+                self.changed(names),
+                not self.completion.rules,
+                self.host_locks,
+                tuple((name, root) for name, root in self.targets if name in names),
             )
-            self._changes[names] = found
         return found
 
     def update_rows(self, names: frozenset[str]) -> PreparedRows:

@@ -27,7 +27,7 @@ from interaqt.storage.programs import Counted
 
 if TYPE_CHECKING:
     from interaqt.core.computations import Rule
-    from interaqt.runtime.rows import RowStatements
+    from interaqt.runtime.rows import RowCreation, RowStatements
 
 __all__ = ["Created", "Later", "Run", "missing"]
 
@@ -79,53 +79,59 @@ class Run:
         if record.identity is not None:
             return self.planner.identified(record).create(self, rows)
         statements = self.planner.rows(record)
+        creation = statements.creation
         images, result = self.insert(statements, rows)
         if result.__class__ is Counted:
-            images[0][record.key.name] = result.key
-            return self._follow(statements, [Created(record, images[0])])
-        told = Told(result, images, statements.told_reader)
+            images[0][creation.key] = result.key
+            return self._follow(creation, [Created(record, images[0])])
+        told = Told(result, images, creation.told_reader)
         if not self.planner.pipelined:
             # Where nothing is gained by waiting, an unread result would only keep its statement open.
             told.fetch()
-        return self._follow(statements, [Created(record, image, told) for image in images])
+        return self._follow(creation, [Created(record, image, told) for image in images])
 
     def create_rows(self, record: RecordModel, columns: Mapping[str, Sequence[Any]], length: int) -> CreatedRows:
         """As :meth:`create`, for many rows, by their columns, of a record without an identity: whoever calls tells."""
         statements = self.planner.rows(record)
-        fixed = {name: [value] * length for name, value in statements.initial_image.items()}
+        creation = statements.creation
+        fixed = {name: [value] * length for name, value in creation.initial.items()}
         rows = CreatedRows(record, {**fixed, **columns}, length)
         try:
-            if statements.host_locks is not None:
-                statements.host_locks.lock(self.tx, lambda name: rows.columns.get(name, ()))
-            if statements.is_completed:
+            if creation.host_locks is not None:
+                creation.host_locks.lock(self.tx, lambda name: rows.columns.get(name, ()))
+            if not creation.is_known:
                 statements.complete(self.tx, rows.images)
                 rows.columns = {name: [image[name] for image in rows.images] for name in rows.images[0]}
             result = statements.insert_rows.run_columns(self.tx, rows.columns)
         except Exception as error:
             self._say(error, record, rows.images)
             raise
-        rows.answered(result, statements.told_reader)
+        rows.answered(result, creation.told_reader)
         if not self.planner.pipelined:
             rows.fetch()
-        for reference, root in statements.targets:
-            self.proven_keys[root].update(rows.columns[reference.name])
-        if statements.reactions:
-            if statements.must_tell:
+        for name, root in creation.targets:
+            self.proven_keys[root].update(rows.columns[name])
+        if creation.reactions:
+            if creation.must_tell:
                 rows.fetch()
             pairs = Came(rows.images)
-            for reaction in statements.reactions:
+            for reaction in creation.reactions:
                 reaction.run(self, pairs)
         return rows
 
     def insert(self, statements: RowStatements, rows: Sequence[Image]) -> tuple[list[Image], Result]:
         """Insert rows and no more; answers them with what they start from, and what the statement answers."""
-        images = list(rows)
+        creation = statements.creation
+        images = rows
         try:
-            if statements.host_locks is not None:
-                statements.host_locks.lock(self.tx, lambda name: [row.get(name) for row in rows])
+            if creation.host_locks is not None:
+                creation.host_locks.lock(self.tx, lambda name: [row.get(name) for row in rows])
+            if len(rows) == 1 and creation.is_known:
+                image = {**creation.initial, **rows[0]}
+                return [image], creation.insert.run(self.tx, image)
             images = statements.whole(self.tx, rows)
             if len(rows) == 1:
-                return images, statements.insert.run(self.tx, images[0])
+                return images, creation.insert.run(self.tx, images[0])
             return images, statements.insert_rows.run(self.tx, images)
         except Exception as error:
             self._say(error, statements.record, images)
@@ -146,25 +152,25 @@ class Run:
         """Note rows that were inserted, whose keys are known, and follow what depends on them."""
         if not images:
             return []
-        return self._follow(self.planner.rows(record), [self.known(record, image) for image in images])
+        return self._follow(self.planner.rows(record).creation, [self.known(record, image) for image in images])
 
     @staticmethod
     def known(record: RecordModel, image: Image) -> Created:
         """A row whose key is known."""
         return Created(record, image)
 
-    def _follow(self, statements: RowStatements, made: list[Created]) -> list[Created]:
+    def _follow(self, creation: RowCreation, made: list[Created]) -> list[Created]:
         self.created += made
         self.mutations += made
-        for reference, root in statements.targets:
+        for name, root in creation.targets:
             for each in made:
-                self.proven.add((root, each.image[reference.name]))
-        if statements.reactions:
-            if statements.must_tell:
+                self.proven.add((root, each.image[name]))
+        if creation.reactions:
+            if creation.must_tell:
                 for each in made:
                     each.complete()
-            pairs: list[Pair] = [(None, each.image) for each in made]
-            for reaction in statements.reactions:
+            pairs: list[Pair] = [(None, made[0].image)] if len(made) == 1 else [(None, each.image) for each in made]
+            for reaction in creation.reactions:
                 reaction.run(self, pairs)
         return made
 
@@ -221,13 +227,12 @@ class Run:
         if changes:
             names = frozenset(changes)
             statements = self.planner.rows(record)
-            if statements.host_locks is not None:
-                statements.host_locks.lock(self.tx, lambda name: (changes.get(name),))
             change = statements.change(names)
+            if change.host_locks is not None:
+                change.host_locks.lock(self.tx, lambda name: (changes.get(name),))
             written = self._write(change.statement, record, {**changes, KEY: old[record.key.name]})
-            for each, root in statements.targets:
-                if each.name in changes:
-                    self.proven.add((root, changes[each.name]))
+            for name, root in change.targets:
+                self.proven.add((root, changes[name]))
             new = {**old, **changes} if change.is_all else statements.after(old, changes, written)
             self.updated(record, [(old, new)], change.watched, change.names)
 

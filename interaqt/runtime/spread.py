@@ -106,7 +106,8 @@ class Spread(Reaction):
                 continue
             for key, deltas in self.update.read_deltas(self._deltas.run(run.tx, given).fetchall()).items():
                 self.update.total(totals, key, deltas)
-        self.update.by(run, totals)
+        if totals:
+            self.update.by(run, totals)
 
     @cached_property
     def _deltas(self) -> Prepared:

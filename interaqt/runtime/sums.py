@@ -80,23 +80,33 @@ class SumUpdate(HostUpdate):
 
     def move(self, run: Run, given: Mapping[str, Any]) -> None:
         """Move one host by deltas that are all known."""
-        if self.undoes:
-            self.undo(run, self.move_one, given, given)
-        else:
-            self.one(run, self.move_one, given)
+        self._move(run, given)
+
+    @cached_property
+    def _move(self) -> Callable[[Run, Mapping[str, Any]], None]:
+        return self.undoing(self.move_one, {}) if self.undoes else self.moving(self.move_one)
 
     @cached_property
     def undoes(self) -> bool:
         """Whether hosts need not be read before, since what they were follows from what they are and the deltas."""
         return bool(self.watched) and self._reversible
 
-    def undo(self, run: Run, statement: Prepared, given: Mapping[str, Any], deltas: Mapping[str, Any]) -> None:
-        """Run a statement of :meth:`statement` for one host, and work out what it was."""
-        pairs = []
-        for row in statement.run(run.tx, given).fetchall():
-            image = self._reader.image(row)
-            pairs.append((self._undone(image, deltas), image))
-        run.updated(self.host, pairs, self._watched_names, self.names)
+    def undoing(self, statement: Prepared, constants: Mapping[str, Any]) -> Callable[[Run, Mapping[str, Any]], None]:
+        """Like :meth:`moving`, for a statement of :meth:`statement`, and works out what the host was.
+
+        The deltas are those given and the ``constants``.
+        """
+        write, read, undone = statement.run, self._reader.image, self._undone
+        host, watched, names = self.host, self._watched_names, self.names
+
+        def move(run: Run, given: Mapping[str, Any]) -> None:
+            pairs = []
+            for row in write(run.tx, given).fetchall():
+                new = read(row)
+                pairs.append((undone(new, {**constants, **given}), new))
+            run.updated(host, pairs, watched, names)
+
+        return move
 
     def _undone(self, image: Image, deltas: Mapping[str, Any]) -> Image:
         before = dict(image)
