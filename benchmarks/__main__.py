@@ -72,7 +72,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--sizes", type=int, nargs=2, default=(100, 100_000), help="related records (default: %(default)s)"
     )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows to rebuild (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows to rebuild (default: %(default)s)")
     parser.add_argument("--events", type=int, default=10_000, help="events of a batch (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=8, help="processes at once (default: %(default)s)")
     parser.add_argument("--delay", type=float, default=1.0, help="ms that the network takes each way (%(default)s)")

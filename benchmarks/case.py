@@ -29,6 +29,8 @@ class Case(ABC):
     steps: tuple[str, ...] = ("add", "change", "drop")
     snapshot: ClassVar[tuple[str, ...]]
     """What two sides must agree on after the same operations: all but times and what is the framework's own."""
+    asks_all: bool = False
+    """Whether each operation reads all related records, so that it can't but cost more with more of them."""
     derived: Sequence[type] = ()
     """Records whose derived values are worked out once the tables are filled."""
 

@@ -68,6 +68,10 @@ class Hand(ABC):
         """The row that a statement answers, or None."""
 
     @abstractmethod
+    def all(self, sql: str, values: Values = ()) -> Sequence[Any]:
+        """All rows that it answers."""
+
+    @abstractmethod
     def key(self, sql: str, values: Values) -> int:
         """The key of the row that an INSERT makes, for a statement that needs it."""
 
@@ -132,7 +136,7 @@ class SQLiteHand(Hand):
         self.execute = self.connection.execute
 
     def text(self, sql: str) -> str:
-        return sql.replace(" FOR UPDATE", "")
+        return sql.replace(" FOR UPDATE", "").replace(" SKIP LOCKED", "")
 
     def transaction(self, work: Callable[..., T], *arguments: Any) -> T:
         execute = self.execute
@@ -150,6 +154,9 @@ class SQLiteHand(Hand):
 
     def one(self, sql: str, values: Values = ()) -> Any:
         return self.execute(self._texts[sql], values).fetchone()
+
+    def all(self, sql: str, values: Values = ()) -> Sequence[Any]:
+        return self.execute(self._texts[sql], values).fetchall()
 
     def key(self, sql: str, values: Values) -> int:
         return cast(int, self.execute(self._texts[sql], values).lastrowid)
@@ -192,6 +199,9 @@ class PostgreSQLHand(Hand):
 
     def one(self, sql: str, values: Values = ()) -> Any:
         return self.cursor.execute(self._sql(sql), values).fetchone()
+
+    def all(self, sql: str, values: Values = ()) -> Sequence[Any]:
+        return self.cursor.execute(self._sql(sql), values).fetchall()
 
     def key(self, sql: str, values: Values) -> int:
         return int(self.one(f"{sql} RETURNING id", values)[0])
@@ -245,6 +255,9 @@ class PostgreSQLPipelined(PostgreSQLHand):
     def one(self, sql: str, values: Values = ()) -> Any:
         return self._reading.execute(self._sql(sql), values).fetchone()
 
+    def all(self, sql: str, values: Values = ()) -> Sequence[Any]:
+        return self._reading.execute(self._sql(sql), values).fetchall()
+
     def insert(self, sql: str, values: Values) -> object:
         return self.run(sql, values)
 
@@ -276,7 +289,7 @@ class MySQLHand(Hand):
         self.cursor = self.connection.cursor()
 
     def text(self, sql: str) -> str:
-        return sql.replace("%", "%%").replace("?", "%s")
+        return _CONFLICT.sub("ON DUPLICATE KEY UPDATE", sql.replace("%", "%%").replace("?", "%s"))
 
     def transaction(self, work: Callable[..., T], *arguments: Any) -> T:
         execute = self.cursor.execute
@@ -295,6 +308,10 @@ class MySQLHand(Hand):
     def one(self, sql: str, values: Values = ()) -> Any:
         self.cursor.execute(self._texts[sql], values)
         return self.cursor.fetchone()
+
+    def all(self, sql: str, values: Values = ()) -> Sequence[Any]:
+        self.cursor.execute(self._texts[sql], values)
+        return cast(Sequence[Any], self.cursor.fetchall())
 
     def key(self, sql: str, values: Values) -> int:
         self.cursor.execute(self._texts[sql], values)
@@ -354,17 +371,20 @@ class MySQLPipelined(MySQLHand):
         return self.run(sql, values)
 
     def one(self, sql: str, values: Values = ()) -> Any:
+        return next(iter(self.all(sql, values)), None)
+
+    def all(self, sql: str, values: Values = ()) -> Sequence[Any]:
         self.run(sql, values)
         return self._send()
 
-    def _send(self) -> Any:
+    def _send(self) -> Sequence[Any]:
         """The answer to the last of the statements, all of which go in one text; the first that fails ends them."""
         text, self._waiting = ";".join(self._waiting), []
         self.cursor.execute(text)
-        row = self.cursor.fetchone()
+        rows = self.cursor.fetchall()
         while self.cursor.nextset():
-            row = self.cursor.fetchone()
-        return row
+            rows = self.cursor.fetchall()
+        return cast(Sequence[Any], rows)
 
     def key(self, sql: str, values: Values) -> int:
         self.run(sql, values)
@@ -372,6 +392,7 @@ class MySQLPipelined(MySQLHand):
         return int(self.cursor.lastrowid)
 
 
+_CONFLICT = re.compile(r"ON CONFLICT \([^)]*\) DO UPDATE SET")
 _UPDATE = re.compile(r"UPDATE (\S+) ")
 
 

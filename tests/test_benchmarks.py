@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.cases.baskets import BASKETS
+from benchmarks.cases.beyond import BEYOND
 from benchmarks.cases.others import OTHERS
 from tests.conftest import POSTGRESQL
 from tests.databases import MYSQL, ON_EACH, ON_SERVERS
@@ -41,13 +42,13 @@ def test_the_social_example(tmp_path: Path, on: list[str]) -> None:
 
 def test_each_computation(tmp_path: Path) -> None:
     found = lines(tmp_path, "computations", "--on", "sqlite")
-    assert [line["what"] for line in found] == [case.name for case in (*BASKETS, *OTHERS)]
+    assert [line["what"] for line in found] == [case.name for case in (*BASKETS, *OTHERS, *BEYOND)]
 
 
 @pytest.mark.parametrize("on", ON_SERVERS, indirect=True)
 def test_computations_of_each_shape(tmp_path: Path, on: list[str]) -> None:
-    some = ("Every", "First", "Transform from a record", "dictionary")
-    assert len(lines(tmp_path, "computations", *on, "--only", *some)) == 4
+    some = ("Every", "First", "Custom", "Transform from a record", "dictionary", "RealTime", "locks")
+    assert len(lines(tmp_path, "computations", *on, "--only", *some)) == 9
 
 
 def test_growth(tmp_path: Path, on: list[str]) -> None:

@@ -7,8 +7,9 @@ key and the item as it was and as it is, of which one may be None.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import partial, reduce
+from operator import xor
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -302,6 +303,55 @@ def keep_distinct(hand: Hand, basket: int, old: Row | None, new: Row | None) -> 
         hand.run(ADD, (came - went, basket))
 
 
+# -- functions in Python ------------------------------------------------------------------------------
+
+
+def mixed(prices: list[tuple[int]]) -> int:
+    return reduce(xor, (price for (price,) in prices), 0)
+
+
+def mixed_on(value: int, old: tuple[int] | None, new: tuple[int] | None) -> int:
+    return value ^ (old[0] if old is not None else 0) ^ (new[0] if new is not None else 0)
+
+
+def custom() -> type:
+    @iq.entity
+    class Basket:
+        id: int = iq.key()
+        items: Many[Item] = iq.many(inverse="basket")
+        value: int = iq.Custom(items, inputs=lambda item: (item.price,), compute=mixed)
+
+    return Basket
+
+
+def custom_step() -> type:
+    @iq.entity
+    class Basket:
+        id: int = iq.key()
+        items: Many[Item] = iq.many(inverse="basket")
+        value: int = iq.Custom(items, inputs=lambda item: (item.price,), compute=mixed, step=mixed_on)
+
+    return Basket
+
+
+PRICES = "SELECT price FROM item WHERE basket_id = ?"
+PUT = "UPDATE basket SET value = ? WHERE id = ?"
+
+
+def keep_custom(hand: Hand, basket: int, old: Row | None, new: Row | None) -> None:
+    (held,) = hand.one(HELD, (basket,))
+    value = mixed(cast("list[tuple[int]]", hand.all(PRICES, (basket,))))
+    if value != held:
+        hand.run(PUT, (value, basket))
+
+
+def keep_custom_step(hand: Hand, basket: int, old: Row | None, new: Row | None) -> None:
+    (held,) = hand.one(HELD, (basket,))
+    value = held ^ price(old) ^ price(new)
+    if value != held:
+        hand.run(PUT, (value, basket))
+
+
 # -- the case ----------------------------------------------------------------------------------------
 
 INSERT = "INSERT INTO item (basket_id, price, place) VALUES (?, ?, ?)"
@@ -323,7 +373,14 @@ class BasketCase(Case):
     )
 
     def __init__(
-        self, name: str, declare: Callable[[], type], keep: Keep, *, falling: bool = False, with_key: bool = False
+        self,
+        name: str,
+        declare: Callable[[], type],
+        keep: Keep,
+        *,
+        falling: bool = False,
+        with_key: bool = False,
+        asks_all: bool = False,
     ) -> None:
         self.name = name
         self.basket = declare()
@@ -332,6 +389,7 @@ class BasketCase(Case):
         self._keep = keep
         self._sign = -1 if falling else 1
         self._with_key = with_key
+        self.asks_all = asks_all
 
     def fill(self, app: iq.Controller, hand: Hand, size: int, operations: int) -> None:
         app.system.storage.create(self.basket())
@@ -397,4 +455,6 @@ BASKETS: Sequence[Case] = (
     BasketCase("First", first, keeps_end("<", "ASC"), falling=True, with_key=True),
     BasketCase("Last", last, keeps_end(">", "DESC"), with_key=True),
     BasketCase("Distinct", distinct, keep_distinct, with_key=True),
+    BasketCase("Custom", custom, keep_custom, asks_all=True),
+    BasketCase("Custom by steps", custom_step, keep_custom_step),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.case import Case
 from benchmarks.cases.baskets import BASKETS
+from benchmarks.cases.beyond import BEYOND
 from benchmarks.cases.others import OTHERS
 from benchmarks.cases.social import SocialCase
 from benchmarks.delay import delaying
@@ -49,7 +50,7 @@ def growth(options: Options, folder: Path) -> Iterator[Line]:
     """What each case costs with many related records, beside what it costs with few."""
     plan = Plan(max(1, options.rounds // 2), options.batch)
     for place in options.places:
-        for case in (SocialCase(), *_chosen(options)):
+        for case in (SocialCase(), *(each for each in _chosen(options) if not each.asks_all)):
             with tracks(place, case, options.sizes, plan, only_ours=True) as some:
                 found = measure(place.name, case, some, plan)
             few, many = (_total(found, case.steps, "ours", size) for size in options.sizes)
@@ -75,7 +76,7 @@ def network(options: Options, folder: Path) -> Iterator[Line]:
 
 
 def _chosen(options: Options) -> Sequence[Case]:
-    cases = (*BASKETS, *OTHERS)
+    cases = (*BASKETS, *OTHERS, *BEYOND)
     return [case for case in cases if not options.only or any(name in case.name for name in options.only)]
 
 
