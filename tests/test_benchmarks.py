@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.cases.baskets import BASKETS
-from benchmarks.cases.beyond import BEYOND
+from benchmarks.cases.beyond import BEYOND, DebtCase, EssayCase, LoanCase
 from benchmarks.cases.others import OTHERS
 from tests.conftest import POSTGRESQL
 from tests.databases import MYSQL, ON_EACH, ON_SERVERS
@@ -43,6 +43,18 @@ def test_the_social_example(tmp_path: Path, on: list[str]) -> None:
 def test_each_computation(tmp_path: Path) -> None:
     found = lines(tmp_path, "computations", "--on", "sqlite")
     assert [line["what"] for line in found] == [case.name for case in (*BASKETS, *OTHERS, *BEYOND)]
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "step"),
+    [("RealTime", LoanCase, "extend"), ("asynchronous Custom", EssayCase, "_put"), ("locks=", DebtCase, "pay_back")],
+)
+def test_what_is_not_done_by_hand_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, case: type, step: str
+) -> None:
+    monkeypatch.setattr(case, step, lambda *arguments: None)
+    with pytest.raises(AssertionError, match=f"{name}: .* left different rows"):
+        lines(tmp_path, "computations", "--on", "sqlite", "--only", name)
 
 
 @pytest.mark.parametrize("on", ON_SERVERS, indirect=True)
