@@ -184,6 +184,11 @@ class RowStatements:
         return values
 
     @cached_property
+    def refers_to_itself(self) -> bool:
+        """Whether one of its rows may refer to another one, or to itself."""
+        return any(each.target.root is self.table for each in self.references)
+
+    @cached_property
     def linking(self) -> tuple[tuple[str, Any, Reference], ...]:
         """Each reference with its name and the class of its targets."""
         return tuple((each.name, each.target.cls, each) for each in self.references)

@@ -425,8 +425,13 @@ class Run:
             self.proven.add((record, image[record.key.name]))
             for reference in self.planner.rows(record).references:
                 self.proven.add((reference.target.root, image[reference.name]))
+        before = self.ending
+        if self.planner.rows(record).refers_to_itself:
+            # What one of them counted for may be gone with it, and be itself.
+            self.ending = before | {(record, image[record.key.name]) for image in images}
         for reaction in self.planner.deleted(record):
             reaction.run(self, [(image, None) for image in images])
+        self.ending = before
 
 
 def _named(error: InvalidValue, record: RecordModel, images: Sequence[Image]) -> InvalidValue:

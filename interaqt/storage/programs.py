@@ -74,7 +74,8 @@ class Program:
     def __init__(self, query: peewee.Node, dialect: Dialect) -> None:
         plan = dialect.plan(query)
         statements = [compile_statement(step, dialect) for step in plan.steps]
-        self.sql = ";\n".join(statement.sql for statement in statements)
+        further = () if plan.then is None else plan.then(1)
+        self.sql = ";\n".join([*(statement.sql for statement in statements), *further])
         self.singly = plan.singly
         self._steps = [(each.sql, binder(each, converters_of([each], dialect))) for each in statements]
         self._answer = plan.answer

@@ -656,3 +656,43 @@ MODELS = [User, Favoured, Link, Totals]
         "update(get(Totals, 1), link=get(Link, 1))",
         "update(get(User, 1), boss=None)",
     )
+
+
+def test_what_goes_with_itself_for_a_host_is_not_told_of_after(database: object) -> None:
+    model = """
+@iq.interaction
+class Leave:
+    node: Node
+
+
+@iq.interaction
+class Hang:
+    node: Node
+    on: Node
+
+
+@iq.entity
+class Node:
+    weight: int
+    above: Node | None = iq.one(
+        default=None, changes=iq.on(Hang, record=lambda e: e.payload.node, set=lambda e: e.payload.on)
+    )
+    below: Many[Node] = iq.many(inverse="above")
+    total: int = iq.Summation(below, of=lambda x: x.weight)
+    most: int | None = iq.Maximum(below, of=lambda x: x.weight)
+    kinds: int = iq.Distinct(below, of=lambda x: x.weight)
+
+    @iq.deleted_by(Leave)
+    def left(self, e: Event[Leave]) -> bool:
+        return self == e.payload.node
+
+
+MODELS = [Node, Leave, Hang]
+"""
+    play(
+        database,
+        model,
+        "create(Node(weight=-1))",
+        "dispatch(Hang(node=get(Node, 1), on=get(Node, 1)))",
+        "dispatch(Leave(node=get(Node, 1)))",
+    )
