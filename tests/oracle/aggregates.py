@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 __all__ = ["aggregate"]
 
 
-def aggregate(spec: Any, elements: list[Any]) -> Any:
-    """The value of a computation over a collection, by its definition."""
+def aggregate(spec: Any, elements: list[Any], host: Any) -> Any:
+    """The value of a computation over a collection of a record, by its definition."""
     chosen = [each for each in elements if spec.where is None or spec.where(each)]
     match spec.name_of:
         case "Count":
@@ -35,4 +37,15 @@ def aggregate(spec: Any, elements: list[Any]) -> Any:
             return spec.of(placed[end(placed)]) if placed else spec.default
         case "Distinct":
             return len({value for value in map(spec.of, chosen) if value is not None})
+        case "Custom":
+            rows = [spec.options.inputs(each) for each in sorted(chosen, key=lambda each: each._key)]
+            return _computed(spec.options, rows, host)
     raise NotImplementedError(spec.name_of)
+
+
+def _computed(options: Any, rows: list[Any], host: Any) -> Any:
+    """What Python makes of all rows: a step is no more than a shorter way to it."""
+    if not rows and options.initial is not attrs.NOTHING:
+        return options.initial
+    answer = options.compute(rows) if options.reads is None else options.compute(options.reads(host), rows)
+    return answer if options.state is attrs.NOTHING else answer[0]

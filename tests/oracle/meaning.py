@@ -9,6 +9,7 @@ from typing import Any
 from interaqt.core.class_body import RecordDeclaration
 from interaqt.core.computations import Written
 from interaqt.core.computations.aggregation import Aggregation
+from interaqt.core.computations.custom import OwnCustomSpec
 from interaqt.core.computations.own import StoredComputed
 from interaqt.core.computations.real_time import RealTimeSpec
 from interaqt.core.dictionary import first
@@ -28,7 +29,7 @@ from tests.oracle.aggregates import aggregate
 __all__ = ["Meaning", "Refused", "Row", "View", "declared", "given", "initial", "key_of", "stored", "top", "visible"]
 
 #: What is worked out from what is there each time it is asked for.
-WORKED_OUT = (Aggregation, StoredComputed, RealTimeSpec)
+WORKED_OUT = (Aggregation, OwnCustomSpec, StoredComputed, RealTimeSpec)
 
 Row = dict[str, Any]
 
@@ -124,8 +125,11 @@ class Meaning:
                 if place not in self._memo:
                     whole = isinstance(spec.over, type)
                     over = self.views(self.model.records[spec.over]) if whole else getattr(view, spec.over.name)
-                    self._memo[place] = aggregate(spec, over)
+                    self._memo[place] = aggregate(spec, over, view)
                 return self._memo[place]
+            case Property(computation=OwnCustomSpec() as custom):
+                given = custom.options.reads(view)
+                return custom.options.compute(*(given if isinstance(given, tuple) else (given,)))
             case Property(computation=RealTimeSpec() as timed):
                 return timed.value(view, self.now)
             case Property(computation=StoredComputed()):

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from hypothesis import strategies as st
 
-from tests.oracle.drawing.computations import Computations
+from tests.oracle.drawing.customs import Customs
 from tests.oracle.drawing.interactions import Interactions
 from tests.oracle.drawing.text import Interaction, Ref, Schema
 from tests.oracle.drawing.views import Views
@@ -38,7 +38,7 @@ def schemas(draw: st.DrawFn) -> Schema:
     return _Drawing(draw).schema()
 
 
-class _Drawing(Views, Computations, Interactions):
+class _Drawing(Views, Customs, Interactions):
     def schema(self) -> Schema:
         for index in range(self.pick([2, 1, 2, 3, 3, 4, 5])):
             self.make_class(index)
@@ -63,11 +63,14 @@ class _Drawing(Views, Computations, Interactions):
     def add_rule(self) -> None:
         unborn = [each for each in self.classes if not each.born]
         rules = ["aggregate", "aggregate", "aggregate", "derive", "derive", "computed", "through", "timed", "view"]
+        rules += ["custom", "custom"]
         match self.pick(rules):
             case "derive" if unborn:
                 self.derive(self.pick(unborn))
             case "computed":
                 self.computed()
+            case "custom":
+                self.custom()
             case "timed":
                 self.timed()
             case "view":

@@ -8,14 +8,15 @@ import attrs
 
 from tests.oracle.drawing.expressions import Expressions
 from tests.oracle.drawing.paths import Path
-from tests.oracle.drawing.text import Coll, Field
+from tests.oracle.drawing.text import Class, Coll, Field
 from tests.oracle.drawing.values import LITERALS, NUMBERS, ORDERED, TIMED_NUMBERS, TIMED_TESTS
 
 __all__ = ["Computations"]
 
 
 class Computations(Expressions):
-    def aggregate(self) -> None:
+    def over(self) -> tuple[Class, Coll] | None:
+        """A class, and what something of it may be computed over: a collection, or all records of another."""
         options = [
             (cls, coll)
             for cls in self.classes
@@ -38,8 +39,14 @@ class Computations(Expressions):
             if cls.born
         ]
         if not options and not whole:
+            return None
+        return self.pick(whole if whole and (not options or self.chance(40)) else options)
+
+    def aggregate(self) -> None:
+        over = self.over()
+        if over is None:
             return
-        cls, coll = self.pick(whole if whole and (not options or self.chance(40)) else options)
+        cls, coll = over
         found, derived = self.weighed(self.paths(coll.element, "x", 2))
         sums = ["Count", "Count", "Summation", "Summation", "WeightedSummation", "Average", "Every", "Any"]
         rule = self.pick([*sums, "Maximum", "Minimum", "First", "Last", "Distinct"])

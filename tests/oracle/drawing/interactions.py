@@ -76,13 +76,13 @@ class Interactions(Derivations):
             cls, field = self.pick(options)
             moves = self.pick(['"draft": "live"', '"draft": "live", "live": "gone"', '"live": "draft", "gone": "live"'])
             where = self.where(act, cls)
-            if self.chance(15) and not cls.is_dictionary:
+            if self.chance(35) and not cls.is_dictionary:
                 moves = '"draft": "live", "live": iq.DELETED'
             elif self.chance(25):
                 test = self.condition([*self.paths(cls, "x", 1), *self.readable(act)])
                 state = self.pick([each for each in ("draft", "live", "gone") if f'"{each}":' not in moves])
                 moves += f', "{state}": lambda e, x: "live" if {test} else "draft"'
-            strict = ", strict=True" if self.chance(15) else ""
+            strict = ", strict=True" if self.chance(35) else ""
             field.changes.append(f"iq.on({act.name}, {{{moves}}}{where}{strict})")
 
     def may_change_again(self, cls: Class, attribute: Field | Ref, act: Interaction) -> bool:

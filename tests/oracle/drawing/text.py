@@ -19,6 +19,7 @@ from typing import Literal
 
 import interaqt as iq
 from interaqt import Event, Many
+from tests.oracle import computing
 
 
 #: What side effects are told.

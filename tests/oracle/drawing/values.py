@@ -79,5 +79,6 @@ DERIVED = (
     "lst_",
     "dis_",
     "seq_",
+    "cus_",
 )
 ZERO = {"int": "0", "float": "0.0", "Decimal": "Decimal('0')"}
