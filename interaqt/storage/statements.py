@@ -282,7 +282,8 @@ class Statements:
     ) -> PreparedRows:
         """UPDATE a list of host rows: one of the given columns is ``key``, the rest are read as Params."""
         table = self.schema.table(host)
-        rows = RowsOf(self.schema, "d", columns)
+        # No table has such a name: where one was called as the rows are, no database could tell them apart.
+        rows = RowsOf(self.schema, "each#", columns)
         names = {name for name, _ in columns}
 
         def leaf(expr: Expr) -> peewee.Node | None:

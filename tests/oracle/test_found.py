@@ -696,3 +696,24 @@ MODELS = [Node, Leave, Hang]
         "dispatch(Hang(node=get(Node, 1), on=get(Node, 1)))",
         "dispatch(Leave(node=get(Node, 1)))",
     )
+
+
+def test_an_entity_whose_table_is_called_as_short_as_can_be(database: object) -> None:
+    model = """
+@iq.interaction
+class Publish:
+    d: D
+
+
+@iq.entity
+class D:
+    state: Literal["draft", "live"] = iq.StateMachine("draft", iq.on(Publish, {"draft": "live"}))
+    ref: D | None
+    seen: int = iq.Custom(
+        reads=lambda d: (d.ref.state if d.ref is not None else None, d.state), compute=computing.folded
+    )
+
+
+MODELS = [D, Publish]
+"""
+    play(database, model, "create(D(ref=None))", "create(D(ref=get(D, 1)))", "dispatch(Publish(d=get(D, 1)))")
