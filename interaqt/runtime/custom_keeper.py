@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interaqt.core.computations import CustomRule, OwnCustomRule
 from interaqt.core.computations.rule import HOST, LINK
-from interaqt.core.expressions import TRUE, Attr, Expr, Root
+from interaqt.core.expressions import Attr, Expr, Root
 from interaqt.core.model import RecordModel
 from interaqt.core.parts import belongs
 from interaqt.core.types import Kind
@@ -140,9 +140,8 @@ class CustomKeeper(Keeper[CustomRule | OwnCustomRule]):
     @cached_property
     def _stored(self) -> OverSpan:
         root, property = Root(HOST, self.over), self.rule.property
-        # A worker is asked of the records of one kind alone; what others in the table have is as at first.
-        is_one = TRUE if self.rule.functions.asynchronous is None else belongs(property.owner, root)
-        exprs: list[Expr] = [root, Attr(root, property.name, property.type), is_one]
+        # It is of the records of one kind alone; what others in the table have, nobody can read.
+        exprs: list[Expr] = [root, Attr(root, property.name, property.type), belongs(property.owner, root)]
         return values_within(self.planner.statements, root, exprs)
 
     @cached_property

@@ -717,3 +717,34 @@ class D:
 MODELS = [D, Publish]
 """
     play(database, model, "create(D(ref=None))", "create(D(ref=get(D, 1)))", "dispatch(Publish(d=get(D, 1)))")
+
+
+def test_a_custom_of_one_kind_is_not_asked_of_another(database: object) -> None:
+    model = """
+@iq.entity
+class User:
+    boss: User | None
+    staff: Many[Chief] = iq.many(inverse="boss")
+
+
+@iq.entity
+class Chief(User):
+    other: Chief | None
+    value: int = iq.Custom(
+        User.staff,
+        inputs=lambda x: (x.id,),
+        reads=lambda own: (own.other.id if own.other is not None else None,),
+        compute=lambda rows, own: len(rows),
+        initial=1,
+    )
+
+
+MODELS = [User, Chief]
+"""
+    play(
+        database,
+        model,
+        "create(User(boss=None))",
+        "create(Chief(boss=get(User, 1), other=None))",
+        "create(Chief(boss=get(Chief, 2), other=get(Chief, 2)))",
+    )
