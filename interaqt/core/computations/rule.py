@@ -13,7 +13,7 @@ from interaqt.core.errors import Location
 from interaqt.core.expressions import HOST, LINK, Const, Expr
 from interaqt.core.model import Index, Property, RecordModel, Reference
 
-__all__ = ["HOST", "LINK", "Rule", "ValueRule"]
+__all__ = ["HOST", "LINK", "PropertyRule", "Rule", "ValueRule"]
 
 
 class Rule(ABC):
@@ -63,15 +63,10 @@ class Rule(ABC):
 
 
 @attrs.frozen(eq=False, kw_only=True)
-class ValueRule(Rule):
-    """Keeps ``property`` of its host.
-
-    It stores the properties ``kept`` beside it, or the property alone. ``value`` is what the property
-    is, read from those of ``Root(HOST)``; it is None where the property is itself kept.
-    """
+class PropertyRule(Rule):
+    """Keeps ``property``, of which it has its name."""
 
     property: Property
-    value: Expr | None = None
 
     def __str__(self) -> str:
         return str(self.property)
@@ -87,6 +82,17 @@ class ValueRule(Rule):
     @builtins.property
     def location(self) -> Location:
         return self.property.location
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class ValueRule(PropertyRule):
+    """Keeps ``property`` of its host.
+
+    It stores the properties ``kept`` beside it, or the property alone. ``value`` is what the property
+    is, read from those of ``Root(HOST)``; it is None where the property is itself kept.
+    """
+
+    value: Expr | None = None
 
     @builtins.property
     @abstractmethod

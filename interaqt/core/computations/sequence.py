@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 import attrs
 
 from interaqt.core.computations.aggregation import Computation
-from interaqt.core.computations.rule import HOST, Rule
+from interaqt.core.computations.rule import HOST, PropertyRule
 from interaqt.core.errors import InvalidComputation, Location, being_declared, did_you_mean
 from interaqt.core.expressions import Attr, Expr, Root
 from interaqt.core.fields import ManySpec, Spec
@@ -94,7 +94,7 @@ class SequenceSpec(Computation):
 
 
 @attrs.frozen(eq=False, kw_only=True)
-class SequenceRule(Rule):
+class SequenceRule(PropertyRule):
     """Keeps numbers of ``record``, counted apart for each combination of values of ``scope``.
 
     - delta: a row that is made takes the next number, a change or a deletion takes none;
@@ -104,28 +104,12 @@ class SequenceRule(Rule):
     root = HOST
     with_row = True
 
-    property: Property
     scope: tuple[Property | Reference, ...]
     spec: SequenceSpec
-
-    def __str__(self) -> str:
-        return str(self.property)
 
     @builtins.property
     def source(self) -> RecordModel:
         return self.property.record
-
-    @builtins.property
-    def record(self) -> RecordModel:
-        return self.property.record
-
-    @builtins.property
-    def name(self) -> str:
-        return self.property.name
-
-    @builtins.property
-    def location(self) -> Location:
-        return self.property.location
 
     @builtins.property
     def start(self) -> int:
